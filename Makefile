@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# The front door. Meson does the work, in $(BUILD).
+#
+#   make            build
+#   make demo       install what is missing, build, and watch an example program for 45 s
+#   make test       install what is missing, build, run every test
+#   make truth      the long accuracy run; writes doc/ACCURACY.md's table
+#   make bench      the cost measurements; writes doc/OVERHEAD.md's table
+#   make check      layers, formatting, documentation
+#   make install    to $(DESTDIR)$(PREFIX)
+#   make clean      remove what was built
+
+BUILD = build
+PREFIX = /usr/local
+ENV = . ./tools/env.sh &&
+
+.PHONY: all build asan examples demo test truth bench check format tidy install clean
+
+all: build
+
+$(BUILD)/build.ninja:
+	@$(ENV) command -v meson >/dev/null || { echo "no meson here: tools/bootstrap.sh installs what the build needs" >&2; exit 1; }
+	$(ENV) meson setup $(BUILD) --prefix $(PREFIX)
+
+build: $(BUILD)/build.ninja
+	$(ENV) ninja -C $(BUILD)
+	@ln -sf src/runtime-scope $(BUILD)/runtime-scope
+
+build-asan/build.ninja:
+	$(ENV) meson setup build-asan -Dbuildtype=debug -Db_sanitize=address,undefined -Db_lundef=false
+
+# The user-space part with AddressSanitizer and UndefinedBehaviorSanitizer.
+asan: build-asan/build.ninja
+	$(ENV) ninja -C build-asan
+
+examples:
+	$(ENV) tools/build_examples.sh $(BUILD)/examples
+
+demo:
+	BUILD=$(BUILD) tools/demo.sh
+
+test:
+	tools/bootstrap.sh test
+	$(ENV) $$PYTHON tools/run_tests.py --build $(BUILD)
+
+truth:
+	tools/bootstrap.sh test
+	$(MAKE) --no-print-directory build
+	$(ENV) $$PYTHON tests/truth/run.py
+
+bench:
+	tools/bootstrap.sh test bench
+	$(MAKE) --no-print-directory build
+	$(ENV) $$PYTHON bench/run.py
+
+check: build
+	$(ENV) $$PYTHON tools/check_layers.py
+	$(ENV) $$PYTHON tools/check_docs.py
+	$(ENV) $$PYTHON -m pytest -q tests/e2e/test_docs.py
+	tools/check_format.sh
+
+format:
+	$(ENV) clang-format -i $$(tools/check_format.sh --list)
+
+tidy: build
+	$(ENV) clang-tidy --quiet -p $(BUILD) $$(find src -name '*.c' ! -name '*.bpf.c')
+
+install: build
+	$(ENV) meson install -C $(BUILD) --no-rebuild
+
+clean:
+	rm -rf $(BUILD) build-asan

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: (MIT OR Apache-2.0) OR GPL-2.0-only */
+/* A look: what a thread is doing for Tokio at this instant, read from its thread-local CONTEXT. */
+#ifndef RS_BPF_LOOK_H
+#define RS_BPF_LOOK_H
+
+struct rs_look {
+	__u64 now, id, sched, handle, core;
+	__u32 tick;
+	__u8 kind; /* enum rs_look_kind */
+	__u8 role; /* enum rs_role */
+	__u8 copy;
+	__u8 flags; /* enum rs_poll_flag: NO_TICK, DROP */
+	__u8 is_entered; /* some runtime polls on this thread: never so in a spawn_blocking closure */
+	__u8 nests; /* a turn of this scheduler may hold polls of a LocalSet inside the root's poll */
+};
+
+/* Offsets come from user space; the mask keeps the verifier and the reads inside the copy. */
+static __always_inline __u64 raw_word(const struct rs_thread *t, __s16 off)
+{
+	return *(const __u64 *)(t->raw + ((__u16)off & (RS_CONTEXT - 8)));
+}
+
+static __always_inline __u8 raw_byte(const struct rs_thread *t, __s16 off)
+{
+	return t->raw[(__u16)off & (RS_CONTEXT - 1)];
+}
+
+static __always_inline __u64 ctx_word(const struct rs_thread *t, __s16 off)
+{
+	return *(const __u64 *)(t->ctx + ((__u16)off & (RS_SCHED - 8)));
+}
+
+/* Start of the TLS block that holds CONTEXT, 0 when this thread has none. glibc: dtv[module].val at 16 * module. */
+static __always_inline __u64 tls_block(struct task_struct *task, const struct rs_layout *l)
+{
+	__u64 fsbase = task->thread.fsbase, dtv = 0, count = 0, block = 0;
+
+	if (!l->tls_module || !fsbase)
+		return fsbase;
+	if (bpf_probe_read_user(&dtv, sizeof(dtv), (void *)(fsbase + 8)) || !dtv)
+		return 0;
+	if (bpf_probe_read_user(&count, sizeof(count), (void *)(dtv - 16)) || count < l->tls_module)
+		return 0;
+	if (bpf_probe_read_user(&block, sizeof(block), (void *)(dtv + 16ULL * l->tls_module)))
+		return 0;
+	return block + 1 < 2 ? 0 : block; /* 0 and -1: not allocated on this thread */
+}
+
+/* The scheduler's own context: its pointer, kind and Core. */
+static __always_inline int read_scheduler(struct rs_thread *t, const struct rs_layout *l, __u64 block,
+					  struct rs_look *k, __u64 *ret_tag)
+{
+	*ret_tag = l->tag_mt;
+	if (l->sched >= 0)
+		k->sched = raw_word(t, l->sched);
+	else if (l->worker_ctx)
+		bpf_probe_read_user(&k->sched, sizeof(k->sched), (void *)(block + l->worker_ctx));
+	if (!k->sched)
+		return 0;
+	if (bpf_probe_read_user(t->ctx, RS_SCHED, (void *)k->sched))
+		return -1;
+	if (l->ctx_tag >= 0)
+		*ret_tag = ctx_word(t, l->ctx_tag) & 0xff;
+	k->core = ctx_word(t, l->ctx_core);
+	return 0;
+}
+
+static __always_inline void read_tick(const struct rs_layout *l, struct rs_look *k, bool is_mt)
+{
+	__s16 off = is_mt ? l->tick_mt : l->tick_ct;
+
+	if (!k->core || off < 0 || bpf_probe_read_user(&k->tick, sizeof(k->tick), (void *)(k->core + off)))
+		k->flags |= RS_POLL_NO_TICK;
+}
+
+/*
+ * The table of tokio-internals.md E. In a poll: coop budget set, runtime entered, and the scheduler's core in place
+ * (it is taken away by block_in_place). Without a budget the id may be that of a task (an unconstrained future, or one
+ * that the runtime is dropping) or of the thread's own blocking task: user space finds out and names it in task_id.
+ * On a current_thread scheduler there is no such other task.
+ */
+static __always_inline void classify(const struct rs_thread *t, struct rs_look *k, bool is_mt, bool has_budget,
+				     bool has_handle)
+{
+	bool is_task = k->id && (k->id == t->task_id || (k->sched && !is_mt));
+
+	k->kind = RS_LOOK_IDLE;
+	if (k->is_entered && has_budget) {
+		k->kind = k->sched && !k->core ? RS_LOOK_IN_PLACE : RS_LOOK_POLL;
+	} else if (k->is_entered) {
+		if (is_task)
+			k->kind = RS_LOOK_POLL;
+		if (k->sched && !k->core)
+			k->flags |= RS_POLL_DROP; /* shutdown holds the core outside the context */
+	} else if (k->sched && k->id) {
+		k->kind = is_mt ? RS_LOOK_IN_PLACE : RS_LOOK_POLL;
+		if (!is_mt)
+			k->flags |= RS_POLL_DROP; /* current_thread runtime being dropped */
+	} else if (k->id) {
+		k->kind = RS_LOOK_BLOCKING;
+	} else if (!has_handle) {
+		k->kind = RS_LOOK_NOT_TOKIO;
+	}
+}
+
+static __always_inline int look_at_copy(struct rs_thread *t, struct task_struct *task, const struct rs_layout *l,
+					struct rs_look *k)
+{
+	__u64 block = tls_block(task, l), tag, handle_tag;
+	bool is_mt, is_ct;
+
+	k->id = k->sched = k->core = k->handle = 0;
+	k->tick = 0;
+	k->flags = 0;
+	k->kind = RS_LOOK_NOT_TOKIO;
+	k->is_entered = k->nests = 0;
+	if (!block)
+		return 0;
+	t->context = block + l->context;
+	if (bpf_probe_read_user(t->raw, l->size & (RS_CONTEXT - 1), (void *)t->context))
+		return -1;
+	if (l->id_tag < 0 || raw_word(t, l->id_tag) == 1)
+		k->id = raw_word(t, l->id);
+	handle_tag = raw_word(t, l->handle_tag) & 0xff;
+	k->handle = raw_word(t, l->handle);
+	k->is_entered = raw_byte(t, l->runtime) != l->runtime_not_entered;
+	if (read_scheduler(t, l, block, k, &tag))
+		return -1;
+	is_mt = k->sched ? tag == l->tag_mt : handle_tag == l->tag_mt;
+	is_ct = k->sched ? !is_mt : l->sched < 0 && handle_tag == l->tag_ct;
+	classify(t, k, is_mt, raw_byte(t, l->budget) == 1, handle_tag == l->tag_mt || handle_tag == l->tag_ct);
+	k->role = is_ct ? RS_ROLE_CURRENT_THREAD :
+		  k->sched ? RS_ROLE_WORKER :
+		  k->id ? RS_ROLE_LOCAL_SET : RS_ROLE_BLOCK_ON;
+	if (k->kind != RS_LOOK_POLL)
+		return 0;
+	read_tick(l, k, is_mt);
+	k->nests = is_ct && !(k->flags & RS_POLL_NO_TICK);
+	return 0;
+}
+
+/* Fills k for the first copy of Tokio that this thread is busy with. The task's memory must be the current one. */
+static __noinline void take_look(struct rs_thread *t, struct task_struct *task, struct rs_look *k)
+{
+	__u8 kind = RS_LOOK_NOT_TOKIO;
+
+	for (int i = 0; i < RS_COPIES; i++) {
+		const struct rs_layout *l = &config.copies[i];
+
+		if (i >= config.n_copies)
+			break;
+		if (!l->valid)
+			continue;
+		if (look_at_copy(t, task, l, k)) {
+			kind = RS_LOOK_UNREADABLE;
+			continue;
+		}
+		k->copy = i;
+		if (k->kind != RS_LOOK_NOT_TOKIO)
+			return;
+	}
+	k->kind = kind;
+}
+
+/*
+ * When the poll is the first of its batch, the runtime's own clock (CLOCK_MONOTONIC, kept since Tokio 1.29) was read
+ * just before it; otherwise that clock is still a lower bound. Narrows [*lo, *hi].
+ */
+#define RS_BATCH_TO_POLL_NS 100000
+static __always_inline bool narrow_start(const struct rs_layout *l, const struct rs_look *k, __u64 on_cpu_since,
+					 __u64 *lo, __u64 *hi)
+{
+	bool is_mt = k->role == RS_ROLE_WORKER;
+	__s16 off = is_mt ? l->started_mt : l->started_ct;
+	struct { __u64 sec; __u32 nsec; } at;
+	__u64 batch = 0, ns;
+
+	if (!k->core || off < 0 || bpf_probe_read_user(&at, 12, (void *)(k->core + off)))
+		return false;
+	ns = at.sec * 1000000000ULL + at.nsec;
+	if (ns <= *lo || ns > *hi)
+		return false;
+	*lo = ns;
+	if (!is_mt || l->batch_mt < 0 ||
+	    bpf_probe_read_user(&batch, sizeof(batch), (void *)(k->core + l->batch_mt)))
+		return false;
+	if (batch != 1 || on_cpu_since > ns)
+		return false;
+	if (*hi > ns + RS_BATCH_TO_POLL_NS)
+		*hi = ns + RS_BATCH_TO_POLL_NS;
+	return true;
+}
+
+#endif

@@ -1,0 +1,548 @@
+// SPDX-License-Identifier: (MIT OR Apache-2.0) OR GPL-2.0-only
+/*
+ * Watches the threads of one process. Every program filters by its tgid first and stores nothing for others. The
+ * target's memory is only read: at per-CPU ticks, at context switches, and (exact mode) at entry and return of polls.
+ */
+#include "bpf/kern.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include "bpf/wire.h"
+#include "bpf/task.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+struct rs_config config;
+
+/* The kernel passes the previous state as a fourth argument since 5.18 (fa2c3254d7cf). */
+const volatile bool has_prev_state = false;
+const volatile bool has_throttled_time = false;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, RS_THREADS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct rs_thread);
+} threads SEC(".maps");
+
+/* Indexes of free rows of `threads`, filled by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK);
+	__uint(max_entries, RS_THREADS);
+	__uint(value_size, sizeof(__u32));
+} free_slots SEC(".maps");
+
+struct slot {
+	__u32 number; /* row + 1; 0 = none yet */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct slot);
+} slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RS_COUNT_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+static __always_inline void count_many(__u32 which, __u64 n)
+{
+	__u64 *value = bpf_map_lookup_elem(&counters, &which);
+
+	if (value)
+		*value += n;
+}
+
+static __always_inline void count_one(__u32 which)
+{
+	count_many(which, 1);
+}
+
+#define RS_THROTTLE_LOOK_NS 1000000 /* shorter waits are not worth the question */
+#define RS_TASK_GROUPS 4
+#define RS_TASK_CANCELLED 32 /* bit 5 of the task state word, all Tokio 1.x */
+#define RS_NR_POLL 7
+#define RS_NR_PPOLL 271
+#define barrier() asm volatile("" ::: "memory")
+
+/* Time the task's cgroups spent throttled (cfs_bandwidth.throttled_time), summed to the root. */
+static __noinline __u64 throttled_time(struct task_struct *task)
+{
+	__u64 sum = 0;
+
+	if (has_throttled_time) {
+		struct task_group *group = BPF_CORE_READ(task, sched_task_group);
+
+		for (int i = 0; i < RS_TASK_GROUPS && group; i++) {
+			sum += BPF_CORE_READ(group, cfs_bandwidth.throttled_time);
+			group = BPF_CORE_READ(group, parent);
+		}
+	}
+	return sum;
+}
+
+#include "bpf/look.bpf.h"
+#include "bpf/poll.bpf.h"
+
+static __always_inline bool is_target(struct task_struct *task)
+{
+	return config.tgid && task->tgid == config.tgid;
+}
+
+static __noinline struct rs_thread *claim_slot(struct task_struct *task, struct slot *slot)
+{
+	struct rs_thread *t;
+	__u32 row;
+
+	if (bpf_map_pop_elem(&free_slots, &row)) {
+		count_one(RS_COUNT_NO_SLOT);
+		return NULL;
+	}
+	t = bpf_map_lookup_elem(&threads, &row);
+	if (!t)
+		return NULL;
+	for (__u32 i = 0; i < sizeof(*t) / sizeof(__u64); i++)
+		((volatile __u64 *)t)[i] = 0; /* too large for the compiler's memset */
+	t->run_delay = task->sched_info.run_delay;
+	t->start_boottime = task->start_boottime;
+	t->tid = pid_at_level(task, config.pid_level);
+	slot->number = row + 1;
+	return t;
+}
+
+static __always_inline struct rs_thread *thread_of(struct task_struct *task)
+{
+	struct slot *slot = bpf_task_storage_get(&slots, task, 0, 0);
+	__u32 row;
+
+	if (!slot)
+		return NULL;
+	row = slot->number - 1;
+	return slot->number ? bpf_map_lookup_elem(&threads, &row) : NULL;
+}
+
+static __always_inline struct rs_thread *thread_of_or_new(struct task_struct *task)
+{
+	struct slot *slot = bpf_task_storage_get(&slots, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	__u32 row;
+
+	if (!slot) {
+		count_one(RS_COUNT_STORAGE);
+		return NULL;
+	}
+	if (!slot->number)
+		return claim_slot(task, slot);
+	row = slot->number - 1;
+	return bpf_map_lookup_elem(&threads, &row);
+}
+
+/* Takes the own time of one run in 64. */
+static __always_inline __u64 timer_start(__u64 now)
+{
+	__u32 which = RS_COUNT_RUNS;
+	__u64 *runs = bpf_map_lookup_elem(&counters, &which);
+
+	return runs && (++*runs & 63) == 0 ? now : 0;
+}
+
+static __always_inline void timer_stop(__u64 started)
+{
+	if (!started)
+		return;
+	count_one(RS_COUNT_TIMED_RUNS);
+	count_many(RS_COUNT_TIMED_NS, bpf_ktime_get_ns() - started);
+}
+
+/* A probe program may be interrupted by a tick on the same thread: `seq` is odd while its row is being changed. */
+static __always_inline bool row_lock(struct rs_thread *t)
+{
+	if (t->seq & 1) {
+		count_one(RS_COUNT_BUSY);
+		return false;
+	}
+	t->seq++;
+	barrier();
+	return true;
+}
+
+static __always_inline void row_unlock(struct rs_thread *t)
+{
+	barrier();
+	t->seq++;
+}
+
+static __always_inline int look_now(struct task_struct *task, __u64 now)
+{
+	struct rs_thread *t = thread_of_or_new(task);
+	struct rs_look k = { .now = now };
+	int ended = 0;
+
+	if (t && row_lock(t)) {
+		__u8 depth = t->depth;
+
+		apply_look(t, task, &k);
+		ended = t->depth < depth;
+		row_unlock(t);
+	}
+	return ended;
+}
+
+SEC("perf_event")
+int on_tick(struct bpf_perf_event_data *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 now, timer;
+
+	if (!is_target(task))
+		return 0;
+	now = bpf_ktime_get_ns();
+	timer = timer_start(now);
+	look_now(task, now);
+	timer_stop(timer);
+	return 0;
+}
+
+/* A watched task id word was written. Returning 1 uses up the event's one shot (PERF_EVENT_IOC_REFRESH). */
+SEC("perf_event")
+int on_id_write(struct bpf_perf_event_data *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 now = bpf_ktime_get_ns();
+	struct rs_thread *t;
+	struct rs_look k = { .now = now };
+	int ended = 0;
+
+	if (!is_target(task))
+		return 1;
+	t = thread_of(task);
+	if (!t)
+		return 1;
+	if (row_lock(t)) {
+		struct rs_poll *p = poll_top(t);
+
+		if (p && !(p->flags & RS_EXACT)) {
+			settle_spell(t, task);
+			take_look(t, task, &k);
+			if (k.kind != RS_LOOK_POLL || k.id != p->id) {
+				p->flags |= RS_POLL_WATCHED_END;
+				p->seen = now;
+				ended = 1;
+				close_poll(t, task, now, now);
+				t->last_ns = now;
+			}
+		} else {
+			ended = 1;
+		}
+		row_unlock(t);
+	}
+	return ended;
+}
+
+/* What explains a sleep: the syscall and the file behind its first argument. Only for sleeps inside polls. */
+static __noinline void note_syscall(struct rs_thread *t, struct task_struct *task)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	__u64 nr = BPF_CORE_READ(regs, orig_ax), fd = BPF_CORE_READ(regs, di);
+	struct fdtable *table;
+	struct file *file = NULL, **files;
+	__s32 polled;
+
+	t->out_nr = (__s32)nr < 0 ? -1 : (__s32)nr;
+	t->out_mode = 0;
+	t->out_fd = 0;
+	if (t->out_nr < 0)
+		return;
+	/* poll and ppoll: the first descriptor of the set stands for it */
+	if (t->out_nr == RS_NR_POLL || t->out_nr == RS_NR_PPOLL) {
+		if (bpf_probe_read_user(&polled, sizeof(polled), (void *)fd) || polled < 0 ||
+		    !BPF_CORE_READ(regs, si))
+			return;
+		fd = polled;
+	}
+	table = BPF_CORE_READ(task, files, fdt);
+	if (!table || fd >= BPF_CORE_READ(table, max_fds))
+		return;
+	files = BPF_CORE_READ(table, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
+	if (!file)
+		return;
+	t->out_fd = fd;
+	t->out_mode = BPF_CORE_READ(file, f_inode, i_mode);
+}
+
+static __always_inline void switched_out(struct task_struct *task, __u64 now, bool is_asleep)
+{
+	struct rs_thread *t = thread_of_or_new(task);
+	struct rs_look k = { .now = now };
+
+	if (!t)
+		return;
+	if (row_lock(t)) {
+		apply_look(t, task, &k);
+		t->out_kind = is_asleep ? RS_OUT_ASLEEP : RS_OUT_PREEMPTED;
+		if (t->depth) {
+			if (has_throttled_time)
+				t->throttled = throttled_time(task);
+			if (is_asleep)
+				note_syscall(t, task);
+		}
+		row_unlock(t);
+	}
+	t->out_ns = now;
+}
+
+static __always_inline void switched_in(struct task_struct *task, __u64 now)
+{
+	struct rs_thread *t = thread_of(task);
+	struct rs_poll *p;
+
+	if (!t)
+		return;
+	if (t->out_ns)
+		t->pending_off += now - t->out_ns;
+	t->out_ns = 0;
+	t->in_ns = now;
+	if (t->seq & 1)
+		return;
+	p = poll_top(t);
+	if (p)
+		p->seen = now; /* nothing changes while asleep */
+	t->last_ns = now;
+}
+
+SEC("tp_btf/sched_switch")
+int on_switch(__u64 *ctx)
+{
+	struct task_struct *prev = (void *)ctx[1], *next = (void *)ctx[2];
+	bool from = is_target(prev), to = is_target(next);
+	__u64 now, timer;
+
+	if (!from && !to)
+		return 0;
+	now = bpf_ktime_get_ns();
+	timer = timer_start(now);
+	count_one(RS_COUNT_SWITCHES);
+	if (from) {
+		__u32 state = has_prev_state ? (__u32)ctx[3] : prev->__state;
+
+		switched_out(prev, now, state && !ctx[0]);
+	}
+	if (to)
+		switched_in(next, now);
+	timer_stop(timer);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int on_exit(__u64 *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+	struct slot *slot;
+	struct rs_thread *t;
+	__u64 now = bpf_ktime_get_ns();
+	__u32 row;
+
+	if (!is_target(task))
+		return 0;
+	slot = bpf_task_storage_get(&slots, task, 0, 0);
+	if (!slot || !slot->number)
+		return 0;
+	row = slot->number - 1;
+	t = bpf_map_lookup_elem(&threads, &row);
+	if (!t)
+		return 0;
+	for (int i = 0; i < RS_DEPTH; i++) {
+		if (poll_top(t))
+			close_poll(t, task, now, now);
+	}
+	t->seq = 0;
+	t->tid = 0;
+	slot->number = 0;
+	bpf_map_push_elem(&free_slots, &row, BPF_ANY);
+	return 0;
+}
+
+static __always_inline void emit_process(__u32 kind, struct task_struct *about)
+{
+	struct rs_event_exec *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+
+	if (!e) {
+		count_one(RS_COUNT_RING_FULL);
+		return;
+	}
+	e->head.kind = kind;
+	e->head.tid = pid_at_level(about, config.pid_level);
+	e->head.at_ns = bpf_ktime_get_ns();
+	e->pid = e->head.tid;
+	e->pad = 0;
+	bpf_ringbuf_submit(e, 0);
+}
+
+SEC("tp_btf/sched_process_exec")
+int on_exec(__u64 *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+
+	if (is_target(task))
+		emit_process(RS_EVENT_EXEC, task);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int on_fork(__u64 *ctx)
+{
+	struct task_struct *parent = (void *)ctx[0], *child = (void *)ctx[1];
+
+	if (is_target(parent) && child->tgid != parent->tgid)
+		emit_process(RS_EVENT_FORK, child);
+	return 0;
+}
+
+/* Entry of a task's poll function: the header is the first argument; the cookie has the id's offset and the site. */
+SEC("uprobe")
+int on_poll_enter(struct pt_regs *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 now = bpf_ktime_get_ns(), cookie, header, state = 0;
+	struct rs_thread *t;
+	struct rs_poll *p;
+
+	if (!is_target(task))
+		return 0;
+	t = thread_of_or_new(task);
+	if (!t || !row_lock(t))
+		return 0;
+	count_one(RS_COUNT_POLLS);
+	p = poll_top(t);
+	if (t->pending_off)
+		settle_spell(t, task);
+	if (p && !(p->flags & RS_POLL_EXACT_START)) {
+		/* A sampled poll is under way: is it the root around this one, or did it end unseen? */
+		struct rs_look k = { .now = now };
+
+		apply_look(t, task, &k);
+		p = poll_top(t);
+		if (p && !(p->flags & RS_POLL_EXACT_START) && p->id)
+			close_poll(t, task, p->seen, now);
+	}
+	cookie = bpf_get_attach_cookie(ctx);
+	header = PT_REGS_PARM1(ctx);
+	p = push_poll(t);
+	if (p) {
+		bpf_probe_read_user(&state, sizeof(state), (void *)header);
+		bpf_probe_read_user(&p->id, sizeof(p->id), (void *)(header + (cookie >> 32)));
+		p->header = header;
+		p->sp = PT_REGS_SP(ctx);
+		p->site = cookie & 0xffffffff;
+		p->flags = RS_POLL_EXACT_START;
+		if (state & RS_TASK_CANCELLED || cookie & RS_SITE_DROP)
+			p->flags |= RS_POLL_DROP;
+		p->start_lo = p->start_hi = p->seen = now;
+	}
+	t->last_ns = now;
+	row_unlock(t);
+	return 0;
+}
+
+static __noinline void end_exact(struct rs_thread *t, struct task_struct *task, struct rs_poll *p, __u64 now)
+{
+	struct rs_look k = { .now = now };
+
+	p->flags |= RS_POLL_EXACT_END;
+	if (minus(minus(now, p->start_lo), p->excluded_max) >= config.threshold_ns) {
+		take_look(t, task, &k);
+		/* A spawn_blocking closure has a poll function, too; a runtime being dropped is not entered either. */
+		if (!k.is_entered && !(p->flags & RS_POLL_DROP)) {
+			t->depth--;
+			return;
+		}
+		place_exact(t, p, &k);
+	}
+	close_poll(t, task, now, now);
+}
+
+/* Return of a poll function. Frames whose return was never seen (the thread unwound past them) are let go. */
+SEC("uprobe")
+int on_poll_return(struct pt_regs *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 now = bpf_ktime_get_ns(), sp = PT_REGS_SP(ctx);
+	struct rs_thread *t;
+
+	if (!is_target(task))
+		return 0;
+	t = thread_of(task);
+	if (!t || !row_lock(t))
+		return 0;
+	if (t->pending_off)
+		settle_spell(t, task);
+	for (int i = 0; i < RS_DEPTH; i++) {
+		struct rs_poll *p = poll_top(t);
+
+		if (!p || (p->sp && p->sp + 8 > sp))
+			break;
+		if (p->sp + 8 == sp) {
+			end_exact(t, task, p, now);
+			break;
+		}
+		if (!p->sp)
+			break;
+		t->depth--;
+	}
+	t->last_ns = now;
+	row_unlock(t);
+	return 0;
+}
+
+static __always_inline int emit_marker(struct pt_regs *ctx, __u32 kind, __u32 marker)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct rs_event_marker *e;
+	struct rs_look k = {};
+	struct rs_thread *t;
+
+	if (!is_target(task))
+		return 0;
+	t = thread_of_or_new(task);
+	if (t && row_lock(t)) {
+		take_look(t, task, &k);
+		row_unlock(t);
+	}
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		count_one(RS_COUNT_RING_FULL);
+		return 0;
+	}
+	e->head.kind = kind;
+	e->head.tid = pid_at_level(task, config.pid_level);
+	e->head.at_ns = bpf_ktime_get_ns();
+	e->marker = marker;
+	e->pad = 0;
+	e->id = k.kind == RS_LOOK_POLL ? k.id : 0;
+	e->arg = PT_REGS_PARM1(ctx);
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+SEC("uprobe")
+int on_marker(struct pt_regs *ctx)
+{
+	return emit_marker(ctx, RS_EVENT_MARKER, bpf_get_attach_cookie(ctx));
+}
+
+SEC("uprobe")
+int on_set_task_id(struct pt_regs *ctx)
+{
+	return emit_marker(ctx, RS_EVENT_TASK_ID, 0);
+}

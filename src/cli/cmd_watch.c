@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* watch: attaches to processes and prints their blocks until there is a reason to stop. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "cli/child.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/select.h"
+#include "cli/session.h"
+
+#define NAME_POLL_NS 200000000ULL /* how often --name looks for the next process */
+#define SECOND_NS 1000000000ULL
+
+struct watched {
+	pid_t pid;
+	int pidfd;
+	struct session *session; /* NULL: gone */
+};
+
+struct watcher {
+	const struct options *options;
+	const struct sink *sink;
+	struct sink_options out;
+	struct watched targets[OPT_MAX_PIDS];
+	size_t n_targets;
+	struct child *child; /* -- COMMAND */
+	int signal_fd;
+	uint64_t stop_ns; /* 0 = never */
+	uint64_t next_name_ns;
+	const char *reason;
+	int exit_code;
+};
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * SECOND_NS + t.tv_nsec;
+}
+
+static int exit_code_of(int r)
+{
+	switch (r) {
+	case -ESRCH:
+	case -ENOTUNIQ:
+		return EXIT_NO_TARGET;
+	case -ENOEXEC:
+		return EXIT_NOT_TOKIO;
+	case -EPERM:
+	case -EACCES:
+	case -EOPNOTSUPP:
+		return EXIT_LACKING;
+	default:
+		return EXIT_INTERNAL;
+	}
+}
+
+static int complain(int r, const struct rs_error *err)
+{
+	fprintf(stderr, "runtime-scope: %s\n", err->text[0] ? err->text : strerror(-r));
+	return exit_code_of(r);
+}
+
+static int open_target(struct watcher *w, pid_t pid, struct rs_error *err)
+{
+	struct watched *t = &w->targets[w->n_targets];
+	int r;
+
+	if (w->n_targets == OPT_MAX_PIDS)
+		return -E2BIG;
+	*t = (struct watched){ .pid = pid, .pidfd = syscall(SYS_pidfd_open, pid, 0) };
+	r = session_open(w->options, pid, w->sink, &w->out, &t->session, err);
+	if (r < 0) {
+		if (t->pidfd >= 0)
+			close(t->pidfd);
+		return r;
+	}
+	w->n_targets++;
+	return 0;
+}
+
+static void close_target(struct watcher *w, size_t i)
+{
+	session_free(w->targets[i].session);
+	if (w->targets[i].pidfd >= 0)
+		close(w->targets[i].pidfd);
+	w->targets[i] = w->targets[--w->n_targets];
+}
+
+static bool is_gone(const struct watched *t)
+{
+	siginfo_t info;
+
+	if (t->pidfd < 0)
+		return !pid_alive(t->pid);
+	return syscall(SYS_pidfd_send_signal, t->pidfd, 0, NULL, 0) < 0 && errno == ESRCH
+		       ? true
+		       : waitid(P_PIDFD, t->pidfd, &info, WEXITED | WNOWAIT | WNOHANG) == 0 &&
+				 info.si_pid == t->pid;
+}
+
+static void stop(struct watcher *w, const char *reason, int exit_code)
+{
+	if (w->reason)
+		return;
+	w->reason = reason;
+	w->exit_code = exit_code;
+}
+
+static void output_failed(struct watcher *w, int r)
+{
+	if (r == -EPIPE) {
+		stop(w, "output_closed", EXIT_OK);
+		return;
+	}
+	fprintf(stderr,
+		"runtime-scope: Cannot write the report: %s. What was written so far is complete.\n",
+		strerror(-r));
+	stop(w, "output_failed", EXIT_INTERNAL);
+}
+
+/* The process became another program: watch that one, if it is one for us. */
+static void reopen(struct watcher *w, size_t i)
+{
+	struct rs_error err = { 0 };
+	pid_t pid = w->targets[i].pid;
+
+	session_bye(w->targets[i].session, "target_exec");
+	close_target(w, i);
+	if (open_target(w, pid, &err) < 0 && w->options->n_pids)
+		fprintf(stderr, "runtime-scope: %s\n", err.text);
+}
+
+static void step_targets(struct watcher *w)
+{
+	for (size_t i = w->n_targets; i-- > 0;) {
+		enum session_state state;
+		bool gone = is_gone(&w->targets[i]);
+		int r = session_step(w->targets[i].session, &state);
+
+		if (r < 0) {
+			output_failed(w, r);
+			return;
+		}
+		if (gone) {
+			session_bye(w->targets[i].session, "target_exited");
+			close_target(w, i);
+		} else if (state == SESSION_EXEC) {
+			reopen(w, i);
+		}
+	}
+}
+
+/* --name: the next process of that name, once the last one is gone. */
+static void find_next(struct watcher *w, uint64_t now)
+{
+	struct process_candidate found[1];
+	struct rs_error err = { 0 };
+
+	if (now < w->next_name_ns)
+		return;
+	w->next_name_ns = now + NAME_POLL_NS;
+	if (process_find_by_name(w->options->name, found, 1) >= 1)
+		open_target(w, found[0].pid, &err);
+}
+
+static void find_in_child(struct watcher *w, uint64_t now)
+{
+	pid_t pids[OPT_MAX_PIDS];
+	size_t n;
+
+	if (now < w->next_name_ns)
+		return;
+	w->next_name_ns = now + NAME_POLL_NS / 4;
+	n = child_processes(w->child, pids, OPT_MAX_PIDS);
+	for (size_t i = 0; i < n; i++) {
+		struct rs_error err = { 0 };
+		bool is_known = false;
+
+		for (size_t j = 0; j < w->n_targets; j++)
+			is_known = is_known || w->targets[j].pid == pids[i];
+		if (!is_known && open_target(w, pids[i], &err) < 0)
+			child_set_aside(w->child, pids[i]);
+	}
+}
+
+static void step(struct watcher *w)
+{
+	uint64_t now = monotonic_ns();
+
+	step_targets(w);
+	if (w->reason)
+		return;
+	if (w->stop_ns && now >= w->stop_ns)
+		stop(w, "duration", EXIT_OK);
+	else if (w->child && child_has_exited(w->child))
+		stop(w, "target_exited", EXIT_OK);
+	else if (w->child)
+		find_in_child(w, now);
+	else if (!w->n_targets && w->options->name)
+		find_next(w, now);
+	else if (!w->n_targets)
+		stop(w, "target_exited", EXIT_OK);
+}
+
+static uint64_t interval_ns(const struct watcher *w)
+{
+	return w->n_targets ? session_interval_ns(w->targets[0].session) : NAME_POLL_NS / 8;
+}
+
+static void on_signal(struct watcher *w)
+{
+	struct signalfd_siginfo info;
+
+	if (read(w->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGCHLD)
+		return; /* looked at in step() */
+	stop(w, info.ssi_signo == SIGINT ? "interrupted" : "terminated", EXIT_OK);
+}
+
+static void run(struct watcher *w)
+{
+	struct pollfd fds[] = {
+		{ .fd = w->signal_fd, .events = POLLIN },
+		{ .fd = fileno(w->out.out) }, /* tells when a pipe's reader is gone */
+	};
+
+	while (!w->reason) {
+		uint64_t ns = interval_ns(w);
+		struct timespec wait = { ns / SECOND_NS, ns % SECOND_NS };
+		int n = ppoll(fds, 2, &wait, NULL);
+
+		if (n > 0 && fds[0].revents)
+			on_signal(w);
+		if (n > 0 && fds[1].revents & POLLERR)
+			output_failed(w, -EPIPE);
+		step(w);
+	}
+}
+
+static int open_signals(struct watcher *w)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	w->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return w->signal_fd < 0 ? -errno : 0;
+}
+
+static int open_targets(struct watcher *w, struct rs_error *err)
+{
+	pid_t pids[OPT_MAX_PIDS];
+	int n, r = 0;
+
+	if (w->options->command)
+		return child_start(w->options->command, &w->child, err);
+	n = select_pids(w->options, pids, err);
+	for (int i = 0; i < n && r >= 0; i++)
+		r = open_target(w, pids[i], err);
+	return n < 0 ? n : r;
+}
+
+/* The last words of each target; then the command under us, if any, decides about the exit code. */
+static int finish(struct watcher *w)
+{
+	for (size_t i = w->n_targets; i-- > 0;) {
+		int r = session_bye(w->targets[i].session, w->reason);
+
+		if (r < 0 && r != -EPIPE && w->exit_code == EXIT_OK)
+			output_failed(w, r);
+		close_target(w, i);
+	}
+	if (w->child) {
+		int code;
+
+		child_signal(w->child, SIGTERM);
+		code = child_exit_code(w->child);
+		if (w->exit_code == EXIT_OK && !strcmp(w->reason, "target_exited"))
+			w->exit_code = code;
+		w->child = child_free(w->child);
+	}
+	return w->exit_code;
+}
+
+int cmd_watch(const struct options *o)
+{
+	struct watcher w = {
+		.options = o,
+		.sink = sink_find(o->format ? o->format : "text"),
+		.signal_fd = -1,
+	};
+	struct rs_error err = { 0 };
+	int r = output_open(o, &w.out.out, &err), code;
+
+	if (r < 0)
+		return complain(r, &err);
+	w.out.color = output_color(o, w.out.out);
+	if (o->duration_ns)
+		w.stop_ns = monotonic_ns() + o->duration_ns;
+	r = open_signals(&w);
+	if (r >= 0)
+		r = open_targets(&w, &err);
+	if (r < 0) {
+		code = complain(r, &err);
+		while (w.n_targets)
+			close_target(&w, 0);
+	} else {
+		run(&w);
+		code = finish(&w);
+	}
+	r = output_close(w.out.out);
+	if (r < 0 && r != -EPIPE && code == EXIT_OK)
+		code = complain(r, &err);
+	close(w.signal_fd);
+	return code;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "cli/session.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/session_parts.h"
+
+#define STEP_MIN_NS 1000000
+#define STEP_MAX_NS 5000000
+#define LEARN_SOON_NS 50000000ULL
+#define LEARN_LATER_NS 500000000ULL
+#define HELLO_PATIENCE_NS 2000000000ULL
+#define SECOND_NS 1000000000ULL
+
+uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * SECOND_NS + t.tv_nsec;
+}
+
+void session_warn(struct session *s, const char *format, ...)
+{
+	size_t max = sizeof(s->warnings) / sizeof(s->warnings[0]);
+	va_list args;
+
+	if (s->n_warnings == max)
+		return;
+	va_start(args, format);
+	vsnprintf(s->warning_text[s->n_warnings], sizeof(s->warning_text[0]), format, args);
+	va_end(args);
+	s->warnings[s->n_warnings] = s->warning_text[s->n_warnings];
+	s->n_warnings++;
+}
+
+uint64_t session_interval_ns(const struct session *s)
+{
+	uint64_t step = s->options->threshold_ns * 2 / 5; /* twice before a poll is a block */
+
+	return step < STEP_MIN_NS ? STEP_MIN_NS : step > STEP_MAX_NS ? STEP_MAX_NS : step;
+}
+
+static int open_model(struct session *s)
+{
+	s->sites = sites_new();
+	s->markers = markers_new();
+	s->decoder.tasks = tasks_new();
+	if (!s->sites || !s->markers || !s->decoder.tasks)
+		return -ENOMEM;
+	s->decoder.pid = s->process->pid;
+	s->decoder.slow_ns = s->options->slow_ns;
+	s->decoder.critical_ns = s->options->critical_ns;
+	return 0;
+}
+
+static int open_kernel_side(struct session *s, struct rs_error *err)
+{
+	struct watch_options o = { .freq = s->options->freq,
+				   .threshold_ns = s->options->threshold_ns };
+	int r = watch_new(&o, report_record, s, &s->watch, err);
+
+	if (r >= 0)
+		r = thread_lister_new(s->process->pid, &s->lister, err);
+	if (r >= 0)
+		r = watch_attach(s->watch, err);
+	return r;
+}
+
+static int open_parts(struct session *s, pid_t pid, struct rs_error *err)
+{
+	int r = process_open(pid, s->options->target, &s->process, err);
+
+	if (r >= 0)
+		r = open_model(s);
+	if (r >= 0)
+		r = learn_open(s, err);
+	if (r >= 0)
+		r = open_kernel_side(s, err);
+	if (r >= 0) {
+		learn_step(s, now_ns());
+		if (s->options->mode == MODE_EXACT ||
+		    s->options->threshold_ns * s->options->freq < 4 * SECOND_NS)
+			s->is_exact = s->options->mode != MODE_SAMPLED;
+		if (s->is_exact || s->options->marker_validation)
+			r = learn_attach_exact(s, err);
+	}
+	return r;
+}
+
+int session_open(const struct options *o, pid_t pid, const struct sink *sink,
+		 const struct sink_options *out, struct session **ret, struct rs_error *err)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->options = o;
+	s->sink = sink;
+	s->out = out;
+	for (size_t i = 0; i < RS_THREADS; i++)
+		s->rows[i].watch_fd = -1;
+	s->watch_tokens = 100;
+	s->opened_ns = s->stats_ns = now_ns();
+	s->next_stats_ns = s->opened_ns + SECOND_NS;
+	r = open_parts(s, pid, err);
+	if (r < 0) {
+		session_free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+static void step_learning(struct session *s, uint64_t now)
+{
+	bool is_done;
+
+	if (now >= s->next_learn_ns) {
+		learn_step(s, now);
+		is_done = learn_is_complete(s);
+		s->next_learn_ns = now + (is_done || now > s->opened_ns + HELLO_PATIENCE_NS
+						  ? LEARN_LATER_NS
+						  : LEARN_SOON_NS);
+	}
+	if (!s->has_hello && (learn_is_complete(s) || now > s->opened_ns + HELLO_PATIENCE_NS))
+		report_hello(s, now);
+}
+
+int session_step(struct session *s, enum session_state *ret_state)
+{
+	uint64_t now = now_ns();
+
+	step_learning(s, now);
+	if (s->has_hello) {
+		watch_consume(s->watch);
+		rows_step(s, now);
+		if (now >= s->next_stats_ns) {
+			report_stats(s, now);
+			s->next_stats_ns += SECOND_NS;
+		}
+	}
+	*ret_state = s->has_exec ? SESSION_EXEC : SESSION_RUNNING;
+	return s->sink_error;
+}
+
+int session_bye(struct session *s, const char *reason)
+{
+	uint64_t now = now_ns();
+
+	if (!s->has_hello)
+		report_hello(s, now);
+	watch_config(s->watch)->tgid = 0; /* what is in the ring now is all there is */
+	watch_consume(s->watch);
+	report_stats(s, now);
+	if (s->options->marker_validation)
+		report_validation(s, now);
+	report_bye(s, now, reason);
+	return s->sink_error;
+}
+
+struct session *session_free(struct session *s)
+{
+	if (!s)
+		return NULL;
+	rows_close(s);
+	for (size_t i = 0; i < s->n_marker_probes; i++)
+		probe_group_free(s->marker_probes[i]);
+	for (size_t i = 0; i < RS_COPIES; i++) {
+		probe_group_free(s->state[i].enter);
+		probe_group_free(s->state[i].leave);
+		vtable_index_free(s->state[i].vtables);
+	}
+	watch_free(s->watch);
+	thread_lister_free(s->lister);
+	tokio_copies_free(s->copies, s->n_copies);
+	process_free(s->process);
+	tasks_free(s->decoder.tasks);
+	markers_free(s->markers);
+	sites_free(s->sites);
+	free(s);
+	return NULL;
+}

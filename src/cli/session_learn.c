@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What a session learns of the process: copies of Tokio, their layouts, the scheduler's ticks. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "cli/session_parts.h"
+
+#define REFRESH_NS 1000000000ULL
+
+/* Takes over the copies found in the modules from `first_module` on. */
+static int add_copies(struct session *s, size_t first_module, struct rs_error *err)
+{
+	struct tokio_copy *found = NULL, *all;
+	int n = tokio_find(s->process, first_module, &found, err);
+
+	if (n <= 0)
+		return n;
+	if (s->n_copies + n > RS_COPIES) {
+		session_warn(
+			s,
+			"more than %d copies of Tokio in the process; the later ones are not watched",
+			RS_COPIES);
+		n = RS_COPIES - s->n_copies;
+	}
+	all = realloc(s->copies, (s->n_copies + n) * sizeof(*all));
+	if (!all) {
+		tokio_copies_free(found, n);
+		return -ENOMEM;
+	}
+	memcpy(all + s->n_copies, found, n * sizeof(*all));
+	free(found);
+	s->copies = all;
+	for (int i = 0; i < n; i++, s->n_copies++) {
+		int r = vtable_index_new(&all[s->n_copies], &s->state[s->n_copies].vtables);
+
+		if (r < 0)
+			return r;
+	}
+	s->decoder.copies = s->copies;
+	s->decoder.n_copies = s->n_copies;
+	return n;
+}
+
+int learn_open(struct session *s, struct rs_error *err)
+{
+	int r = add_copies(s, 0, err);
+
+	if (r < 0)
+		return r;
+	if (!s->n_copies) {
+		snprintf(
+			err->text, sizeof(err->text),
+			"Process %d (%s) is not a Tokio program: no task vtables and no Tokio version string in its "
+			"executable or shared objects. Check the pid; runtime-scope doctor --pid %d says what was looked for.",
+			s->process->pid, s->process->comm, s->process->pid);
+		return -ENOEXEC;
+	}
+	s->next_refresh_ns = now_ns() + REFRESH_NS;
+	return 0;
+}
+
+static void publish(struct session *s, size_t i)
+{
+	struct rs_config *config = watch_config(s->watch);
+	struct copy_state *state = &s->state[i];
+
+	config->copies[i] = state->calibration.layout;
+	if (config->n_copies < s->n_copies)
+		config->n_copies = s->n_copies;
+	tick_watch_init(&state->ticks_mt, state->calibration.row, true);
+	tick_watch_init(&state->ticks_ct, state->calibration.row, false);
+}
+
+static bool calibrate_copies(struct session *s)
+{
+	_cleanup_free_
+	struct rs_thread_info *threads = NULL;
+	struct rs_config *config = watch_config(s->watch);
+	bool is_new = false;
+	int n;
+
+	if (learn_is_complete(s) && config->tgid)
+		return false;
+	n = thread_list(s->lister, &threads);
+	if (n <= 0)
+		return false;
+	for (size_t i = 0; i < s->n_copies; i++) {
+		struct copy_state *state = &s->state[i];
+
+		if (state->is_calibrated ||
+		    calibrate(s->process->pid, &s->copies[i], state->vtables, threads, n,
+			      &state->calibration))
+			continue;
+		state->is_calibrated = is_new = true;
+		publish(s, i);
+	}
+	config->tgid = threads[0].tgid_global;
+	return is_new;
+}
+
+static uint64_t core_of(const struct session *s, const struct rs_layout *l, uint64_t sched,
+			bool *ret_is_mt)
+{
+	uint64_t ctx[RS_SCHED / 8];
+
+	if (!sched || process_read(s->process->pid, sched, ctx, sizeof(ctx)))
+		return 0;
+	*ret_is_mt = l->ctx_tag < 0 || (ctx[l->ctx_tag / 8] & 0xff) == l->tag_mt;
+	return ctx[l->ctx_core / 8];
+}
+
+/* Watches the counters of the schedulers until it is clear which word is the turn's number. */
+static void settle_ticks(struct session *s)
+{
+	struct rs_config *config = watch_config(s->watch);
+	size_t n = watch_n_slots(s->watch);
+
+	for (size_t slot = 0; slot < n; slot++) {
+		struct rs_thread t;
+		struct copy_state *state;
+		struct rs_layout *l;
+		uint64_t sched, core;
+		bool is_mt;
+		uint8_t copy;
+
+		if (!watch_row(s->watch, slot, &t))
+			continue;
+		copy = t.depth ? t.polls[0].copy : t.idle_copy;
+		sched = t.depth ? t.polls[0].sched : t.idle_sched;
+		if (copy >= s->n_copies || !s->state[copy].is_calibrated)
+			continue;
+		state = &s->state[copy];
+		l = &config->copies[copy];
+		core = core_of(s, l, sched, &is_mt);
+		if (!core || (is_mt ? l->tick_mt : l->tick_ct) >= 0)
+			continue;
+		tick_watch_feed(is_mt ? &state->ticks_mt : &state->ticks_ct, s->process->pid, core);
+		if (is_mt) {
+			l->tick_mt = tick_watch_settled(&state->ticks_mt);
+		} else {
+			int16_t tick = tick_watch_settled(&state->ticks_ct);
+
+			for (size_t v = 0; tick >= 0 && v < TOKIO_LAYOUT_CT_VARIANTS; v++)
+				if (state->calibration.row->ct[v].tick == tick)
+					l->started_ct = state->calibration.row->ct[v].started;
+			l->tick_ct = tick;
+		}
+	}
+}
+
+/* Shared objects loaded meanwhile. Copies point to their modules, and the array of modules may move. */
+static bool refresh_modules(struct session *s)
+{
+	size_t known = s->process->n_modules, index[RS_COPIES];
+	struct rs_error ignored = { 0 };
+	int n;
+
+	for (size_t i = 0; i < s->n_copies; i++)
+		index[i] = s->copies[i].module - s->process->modules;
+	n = process_refresh(s->process);
+	for (size_t i = 0; i < s->n_copies; i++)
+		s->copies[i].module = &s->process->modules[index[i]];
+	return n > 0 && add_copies(s, known, &ignored) > 0;
+}
+
+bool learn_step(struct session *s, uint64_t now)
+{
+	bool is_new = calibrate_copies(s);
+
+	settle_ticks(s);
+	if (now < s->next_refresh_ns)
+		return is_new;
+	s->next_refresh_ns = now + REFRESH_NS;
+	return refresh_modules(s) || is_new;
+}
+
+bool learn_is_complete(const struct session *s)
+{
+	for (size_t i = 0; i < s->n_copies; i++)
+		if (!s->state[i].is_calibrated)
+			return false;
+	return true;
+}
+
+static bool site_is_new(const struct probe_site *sites, size_t n, uint64_t offset)
+{
+	for (size_t i = 0; i < n; i++)
+		if (sites[i].offset == offset)
+			return false;
+	return true;
+}
+
+static size_t list_sites(const struct session *s, size_t copy, struct probe_site *ret)
+{
+	const struct tokio_copy *c = &s->copies[copy];
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_vtables; i++) {
+		const struct task_vtable *v = &c->vtables[i];
+		uint64_t id_off = (uint64_t)v->id_off << 32;
+
+		if (v->blocking)
+			continue;
+		if (v->poll_file_off && site_is_new(ret, n, v->poll_file_off))
+			ret[n++] = (struct probe_site){ v->poll_file_off,
+							id_off | site_encode(copy, i, false) };
+		if (v->shutdown_file_off && site_is_new(ret, n, v->shutdown_file_off))
+			ret[n++] = (struct probe_site){ v->shutdown_file_off,
+							id_off | site_encode(copy, i, true) };
+	}
+	return n;
+}
+
+static int attach_polls(struct session *s, size_t copy, struct rs_error *err)
+{
+	struct copy_state *state = &s->state[copy];
+	const struct tokio_copy *c = &s->copies[copy];
+	_cleanup_free_
+	struct probe_site *sites = calloc(2 * c->n_vtables + 1, sizeof(*sites));
+	size_t n;
+	int r;
+
+	if (!sites)
+		return -ENOMEM;
+	n = list_sites(s, copy, sites);
+	if (!n || state->enter)
+		return 0;
+	/* Returns first: an entry without its return would look like an endless poll. */
+	r = watch_probe(s->watch, PROBE_POLL_RETURN, true, s->process->pid, c->module->open_path,
+			sites, n, &state->leave, err);
+	if (r >= 0)
+		r = watch_probe(s->watch, PROBE_POLL_ENTER, false, s->process->pid,
+				c->module->open_path, sites, n, &state->enter, err);
+	return r;
+}
+
+static int attach_marker(struct session *s, const struct tokio_copy *c, enum probe_program program,
+			 bool at_return, uint64_t offset, uint64_t cookie, struct rs_error *err)
+{
+	struct probe_site site = { offset, cookie };
+	int r;
+
+	if (!offset || s->n_marker_probes == sizeof(s->marker_probes) / sizeof(s->marker_probes[0]))
+		return 0;
+	r = watch_probe(s->watch, program, at_return, s->process->pid, c->module->open_path, &site,
+			1, &s->marker_probes[s->n_marker_probes], err);
+	if (r >= 0)
+		s->n_marker_probes++;
+	return r;
+}
+
+static int attach_markers(struct session *s, const struct tokio_copy *c, struct rs_error *err)
+{
+	int r = attach_marker(s, c, PROBE_MARKER, false, c->marker_start, RS_MARKER_START, err);
+
+	if (r >= 0)
+		r = attach_marker(s, c, PROBE_MARKER, true, c->marker_start, RS_MARKER_START_RETURN,
+				  err);
+	if (r >= 0)
+		r = attach_marker(s, c, PROBE_MARKER, false, c->marker_end, RS_MARKER_END, err);
+	if (r >= 0)
+		r = attach_marker(s, c, PROBE_MARKER, true, c->marker_end, RS_MARKER_END_RETURN,
+				  err);
+	if (r >= 0)
+		r = attach_marker(s, c, PROBE_SET_TASK_ID, false, c->set_task_id, 0, err);
+	return r;
+}
+
+int learn_attach_exact(struct session *s, struct rs_error *err)
+{
+	for (size_t i = 0; i < s->n_copies; i++) {
+		int r = 0;
+
+		if (s->is_exact)
+			r = attach_polls(s, i, err);
+		if (r >= 0 && s->options->marker_validation)
+			r = attach_markers(s, &s->copies[i], err);
+		if (r < 0)
+			return r;
+	}
+	watch_config(s->watch)->is_exact = s->is_exact;
+	return 0;
+}

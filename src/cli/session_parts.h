@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What the files of a session share. Not for others. */
+#ifndef RS_CLI_SESSION_PARTS_H
+#define RS_CLI_SESSION_PARTS_H
+
+#include "cli/session.h"
+#include "model/decode.h"
+#include "model/markers.h"
+#include "model/sites.h"
+#include "model/tasks.h"
+#include "plan/calibrate.h"
+#include "probe/threads.h"
+#include "probe/watch.h"
+
+/* What is known of one copy of Tokio; same index as in session.copies and rs_config.copies. */
+struct copy_state {
+	struct vtable_index *vtables;
+	bool is_calibrated;
+	struct calibration calibration;
+	struct tick_watch ticks_mt, ticks_ct;
+	struct probe_group *enter, *leave;
+};
+
+/* What this side remembers of a thread's row. */
+struct row_state {
+	uint64_t poll_start; /* start_hi of the poll the rest is about */
+	uint32_t reported; /* ongoing reports made */
+	uint32_t inspections;
+	int watch_fd; /* -1 none */
+	uint32_t resting_tid; /* the thread and the id that resting_tries is about */
+	uint64_t resting_id;
+	uint32_t resting_tries;
+};
+
+struct session {
+	const struct options *options;
+	const struct sink *sink;
+	const struct sink_options *out;
+	int sink_error; /* first failure of the output */
+
+	struct process *process;
+	struct tokio_copy *copies; /* at most RS_COPIES */
+	size_t n_copies;
+	struct copy_state state[RS_COPIES];
+	struct thread_lister *lister;
+	struct watch *watch;
+	struct decoder decoder;
+	struct sites *sites;
+	struct markers *markers;
+	struct probe_group *marker_probes[5];
+	size_t n_marker_probes;
+
+	struct row_state rows[RS_THREADS];
+	int watch_tokens;
+	bool is_exact;
+	bool has_hello;
+	bool has_exec;
+
+	uint64_t opened_ns, next_refresh_ns, next_learn_ns, next_stats_ns, stats_ns;
+	uint64_t counters[RS_COUNT_MAX]; /* as of the last stats */
+	uint64_t cpu_ns; /* own CPU time, as of the last stats */
+	uint64_t blocks, ongoing, slow, critical, blocked_ns;
+	const char *warnings[8];
+	size_t n_warnings;
+	char warning_text[8][160];
+};
+
+uint64_t now_ns(void);
+void session_warn(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* session_learn.c: copies of Tokio, their layouts, exact probes. */
+int learn_open(struct session *s, struct rs_error *err);
+/* New modules, calibration of what is not yet, scheduler ticks. True when something new was learned. */
+bool learn_step(struct session *s, uint64_t now);
+bool learn_is_complete(const struct session *s);
+int learn_attach_exact(struct session *s, struct rs_error *err);
+
+/* session_rows.c: threads inside long polls. */
+void rows_step(struct session *s, uint64_t now);
+void rows_close(struct session *s);
+
+/* session_report.c: hello, stats, bye and the records of the ring. */
+void report_record(void *session, const void *record, size_t size);
+void report_block(struct session *s, const struct block *b);
+void report_hello(struct session *s, uint64_t now);
+void report_stats(struct session *s, uint64_t now);
+void report_validation(struct session *s, uint64_t now);
+void report_bye(struct session *s, uint64_t now, const char *reason);
+
+#endif

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What a session says: hello, blocks, stats, validation, bye. */
+#include <string.h>
+#include <sys/resource.h>
+
+#include "cli/session_parts.h"
+
+#define WATCHES_PER_SECOND 100
+#define TICK_INTERRUPT_NS \
+	1500 /* timer interrupt and dispatch around one tick, measured in a virtual machine */
+
+static const char *symbols_name(enum symbol_kind k)
+{
+	return k == SYMBOLS_V0 ? "v0" : k == SYMBOLS_LEGACY ? "legacy" : "none";
+}
+
+static const char *debuginfo_name(enum debuginfo_kind k)
+{
+	static const char *const names[] = {
+		[DEBUGINFO_NONE] = "none",
+		[DEBUGINFO_LINES] = "lines",
+		[DEBUGINFO_LIMITED] = "limited",
+		[DEBUGINFO_FULL] = "full",
+	};
+
+	return names[k];
+}
+
+static const char *mode_name(const struct session *s)
+{
+	return s->is_exact ? "exact" : "sampled";
+}
+
+static const char *or_null(const char *text)
+{
+	return text && *text ? text : NULL;
+}
+
+static void keep_error(struct session *s, int r)
+{
+	if (r < 0 && !s->sink_error)
+		s->sink_error = r;
+}
+
+static uint32_t count_types(const struct session *s)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < s->n_copies; i++)
+		n += s->copies[i].n_vtables;
+	return n;
+}
+
+void report_hello(struct session *s, uint64_t now)
+{
+	const struct tokio_copy *c = &s->copies[0];
+	struct hello h = {
+		.at_ns = now,
+		.pid = s->process->pid,
+		.exe = s->process->exe,
+		.build_id = or_null(c->module->build_id),
+		.tokio = or_null(c->version),
+		.rustc = or_null(c->rustc),
+		.mode = mode_name(s),
+		.threshold_ns = s->options->threshold_ns,
+		.freq = s->options->freq,
+		.future_types = count_types(s),
+		.symbols = symbols_name(c->symbols),
+		.debuginfo = debuginfo_name(c->debuginfo),
+		.warnings = s->warnings,
+	};
+
+	if (!learn_is_complete(s))
+		session_warn(
+			s,
+			"no runtime is running yet in %s; its layout will be learned when one starts",
+			s->n_copies == 1 ? "the program" : "every copy of Tokio");
+	if (s->is_exact)
+		session_warn(
+			s,
+			"exact mode puts return probes on poll functions; the target's own back traces end there");
+	h.n_warnings = s->n_warnings;
+	s->has_hello = true;
+	if (s->sink->hello)
+		keep_error(s, s->sink->hello(s->out, &h));
+}
+
+void report_block(struct session *s, const struct block *b)
+{
+	if (!b->is_ongoing) {
+		s->blocks++;
+		s->blocked_ns += b->duration_ns;
+		s->slow += b->severity == SEVERITY_SLOW;
+		s->critical += b->severity == SEVERITY_CRITICAL;
+		sites_add(s->sites, b);
+	}
+	keep_error(s, s->sink->block(s->out, b));
+}
+
+static void on_block(struct session *s, const void *record, size_t size)
+{
+	struct block b;
+
+	if (decode_block(&s->decoder, record, size, &b) < 0)
+		return;
+	markers_add_block(s->markers, &b);
+	report_block(s, &b);
+}
+
+static void on_marker(struct session *s, const struct rs_event_marker *e)
+{
+	if (e->head.kind == RS_EVENT_TASK_ID)
+		markers_check_id(s->markers, e->id, e->arg);
+	else if (e->marker == RS_MARKER_START_RETURN)
+		markers_start(s->markers, e->head.tid, e->head.at_ns);
+	else if (e->marker == RS_MARKER_END)
+		markers_end(s->markers, e->head.tid, e->head.at_ns, s->options->threshold_ns);
+}
+
+void report_record(void *session, const void *record, size_t size)
+{
+	const struct rs_event_head *head = record;
+	struct session *s = session;
+
+	if (size < sizeof(*head))
+		return;
+	if (head->kind == RS_EVENT_BLOCK)
+		on_block(s, record, size);
+	else if (head->kind == RS_EVENT_EXEC)
+		s->has_exec = true;
+	else if ((head->kind == RS_EVENT_MARKER || head->kind == RS_EVENT_TASK_ID) &&
+		 size >= sizeof(struct rs_event_marker))
+		on_marker(s, record);
+}
+
+/* The counters that are losses, by the names readers see. */
+static const struct {
+	enum rs_counter counter;
+	const char *name;
+} losses[] = {
+	{ RS_COUNT_RING_FULL, "ring_full" },	     { RS_COUNT_NO_SLOT, "threads_over_limit" },
+	{ RS_COUNT_UNREADABLE, "unreadable_looks" }, { RS_COUNT_DEPTH, "nested_too_deep" },
+	{ RS_COUNT_SPELLS, "sleeps_merged" },	     { RS_COUNT_STORAGE, "storage_busy" },
+	{ RS_COUNT_BUSY, "looks_during_probe" },     { RS_COUNT_SKIPPED, "switches_skipped" },
+};
+#define N_LOSSES (sizeof(losses) / sizeof(losses[0]))
+
+static void list_losses(const uint64_t counters[RS_COUNT_MAX], struct loss ret[N_LOSSES])
+{
+	for (size_t i = 0; i < N_LOSSES; i++)
+		ret[i] = (struct loss){ losses[i].name, counters[losses[i].counter] };
+}
+
+static uint64_t own_cpu_ns(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000000ULL +
+	       (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000ULL;
+}
+
+/* Mean of the timed runs, times all runs, plus what surrounds a tick. */
+static uint64_t bpf_cost_ns(const uint64_t now[RS_COUNT_MAX], const uint64_t then[RS_COUNT_MAX],
+			    uint64_t ticks)
+{
+	uint64_t timed = now[RS_COUNT_TIMED_RUNS] - then[RS_COUNT_TIMED_RUNS];
+	uint64_t runs = now[RS_COUNT_RUNS] - then[RS_COUNT_RUNS];
+	uint64_t cost = timed ? (now[RS_COUNT_TIMED_NS] - then[RS_COUNT_TIMED_NS]) / timed * runs
+			      : 0;
+
+	return cost + ticks * TICK_INTERRUPT_NS;
+}
+
+void report_stats(struct session *s, uint64_t now)
+{
+	uint64_t counters[RS_COUNT_MAX], cpu = own_cpu_ns(), elapsed = now - s->stats_ns;
+	struct loss lost[N_LOSSES];
+	struct stats st = {
+		.at_ns = now,
+		.pid = s->process->pid,
+		.blocks = s->blocks,
+		.lost = lost,
+		.n_lost = N_LOSSES,
+		.mode = mode_name(s),
+	};
+
+	if (watch_counters(s->watch, counters) < 0 || !elapsed)
+		return;
+	list_losses(counters, lost);
+	st.polls = counters[RS_COUNT_POLLS];
+	st.polls_known = s->is_exact;
+	st.samples = counters[RS_COUNT_LOOKS];
+	st.bpf_ns = bpf_cost_ns(counters, s->counters, s->options->freq * elapsed / 1000000000ULL);
+	st.user_ns = cpu - s->cpu_ns;
+	st.percent = 100.0 * (st.bpf_ns + st.user_ns) / elapsed;
+	memcpy(s->counters, counters, sizeof(counters));
+	s->cpu_ns = cpu;
+	s->stats_ns = now;
+	s->watch_tokens = WATCHES_PER_SECOND;
+	if (s->sink->stats)
+		keep_error(s, s->sink->stats(s->out, &st));
+}
+
+void report_validation(struct session *s, uint64_t now)
+{
+	struct validation v = { .at_ns = now, .pid = s->process->pid };
+
+	markers_result(s->markers, &v);
+	if (s->sink->validation)
+		keep_error(s, s->sink->validation(s->out, &v));
+}
+
+void report_bye(struct session *s, uint64_t now, const char *reason)
+{
+	struct loss lost[N_LOSSES];
+	struct bye b = {
+		.at_ns = now,
+		.pid = s->process->pid,
+		.reason = reason,
+		.blocks = s->blocks,
+		.ongoing = s->ongoing,
+		.slow = s->slow,
+		.critical = s->critical,
+		.blocked_ns = s->blocked_ns,
+		.watched_ns = now - s->opened_ns,
+		.lost = lost,
+		.n_lost = N_LOSSES,
+	};
+
+	list_losses(s->counters, lost);
+	b.n_sites = sites_rank(s->sites, &b.sites);
+	if (s->sink->bye)
+		keep_error(s, s->sink->bye(s->out, &b));
+}

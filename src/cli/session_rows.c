@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Threads inside long polls: what they poll, blocks that still last, watchpoints for exact ends. */
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "cli/session_parts.h"
+
+#define STACK_BELOW_SCHEDULER 4096
+#define STACK_SCAN 65536
+#define INSPECTIONS_MAX 6 /* tries to find one poll's task header */
+#define RESTING_TRIES_MAX 8
+#define STALE_TICKS 4 /* a running thread not seen for so many ticks: nobody knows what it does */
+
+static void read_comm(pid_t pid, uint32_t tid, char ret[16])
+{
+	char path[64];
+	_cleanup_fclose_
+	FILE *f = NULL;
+
+	memset(ret, 0, 16);
+	snprintf(path, sizeof(path), "/proc/%d/task/%u/comm", pid, tid);
+	f = fopen(path, "re");
+	if (f && fgets(ret, 16, f))
+		ret[strcspn(ret, "\n")] = 0;
+}
+
+static void learn_header(struct session *s, uint8_t copy, const struct found_header *h,
+			 uint64_t handle)
+{
+	const struct tokio_copy *c = &s->copies[copy];
+
+	tasks_learn(s->decoder.tasks, copy, h->id, h->vtable);
+	if (handle)
+		tasks_learn_schedule(s->decoder.tasks, c->vtables[h->vtable].schedule,
+				     h->scheduler != handle);
+}
+
+/* Looks for the task's header on the stack: near the scheduler's context, else anywhere above the stack pointer. */
+static bool find_header(struct session *s, const struct rs_thread *t, const struct rs_poll *p,
+			struct found_header *ret)
+{
+	struct {
+		uint64_t sp;
+		size_t len;
+	} areas[] = {
+		{ p->sched ? p->sched - STACK_BELOW_SCHEDULER : 0, STACK_BELOW_SCHEDULER },
+		{ t->sp, STACK_SCAN },
+	};
+	const struct tokio_copy *c = &s->copies[p->copy];
+	struct found_header found[32];
+
+	for (size_t a = 0; a < 2; a++) {
+		int n = areas[a].sp ? headers_on_stack(s->process->pid, areas[a].sp, areas[a].len,
+						       c, s->state[p->copy].vtables, found, 32)
+				    : 0;
+
+		for (int i = 0; i < n; i++) {
+			if (found[i].id == p->id) {
+				*ret = found[i];
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* A poll timed by a probe has its type from the probe; only the kind of its scheduler may be unknown. */
+static void inspect_exact(struct session *s, const struct rs_thread *t, const struct rs_poll *p)
+{
+	struct task_type type = site_decode(p->site);
+	const struct task_vtable *v;
+	uint64_t scheduler, handle;
+	int16_t handle_off;
+
+	if (type.copy >= s->n_copies || type.vtable >= s->copies[type.copy].n_vtables ||
+	    !s->state[type.copy].is_calibrated)
+		return;
+	v = &s->copies[type.copy].vtables[type.vtable];
+	handle_off = s->state[type.copy].calibration.layout.handle;
+	if (tasks_schedule_is_local(s->decoder.tasks, v->schedule) < 0 &&
+	    !process_read(s->process->pid, p->header + v->scheduler_off, &scheduler,
+			  sizeof(scheduler)) &&
+	    !process_read(s->process->pid, t->context + handle_off, &handle, sizeof(handle)))
+		tasks_learn_schedule(s->decoder.tasks, v->schedule, scheduler != handle);
+}
+
+static void inspect(struct session *s, const struct rs_thread *t, const struct rs_poll *p,
+		    struct row_state *r)
+{
+	struct found_header h;
+	struct task_type known;
+
+	if (p->flags & RS_POLL_EXACT_START) {
+		inspect_exact(s, t, p);
+		return;
+	}
+	if (!p->id || p->copy >= s->n_copies || r->inspections >= INSPECTIONS_MAX ||
+	    tasks_find(s->decoder.tasks, p->copy, p->id, &known))
+		return;
+	r->inspections++;
+	if (find_header(s, t, p, &h)) {
+		tasks_learn(s->decoder.tasks, p->copy, h.id, h.vtable);
+		learn_scheduler(s, &s->copies[p->copy].vtables[h.vtable], h.scheduler, p->handle);
+	}
+}
+
+/*
+ * Outside a poll by its budget, but with a task id: mostly the blocking task that the thread itself runs in (a worker's
+ * main loop is one). If the task is an async one, the thread is in fact polling it: unconstrained, or dropping it.
+ */
+static void identify_resting(struct session *s, size_t slot, const struct rs_thread *t, struct row_state *r)
+{
+	bool is_blocking = t->look_kind == RS_LOOK_BLOCKING;
+	struct found_header found[16];
+	int n;
+
+	if (r->resting_tid != t->tid || r->resting_id != t->idle_id)
+		*r = (struct row_state){ .watch_fd = r->watch_fd, .resting_tid = t->tid, .resting_id = t->idle_id };
+	if ((t->look_kind != RS_LOOK_IDLE && !is_blocking) || !t->idle_id || t->idle_copy >= s->n_copies ||
+	    r->resting_tries >= RESTING_TRIES_MAX)
+		return;
+	r->resting_tries++;
+	n = headers_on_stack(s->process->pid, t->idle_sp, STACK_SCAN, &s->copies[t->idle_copy],
+			     s->state[t->idle_copy].vtables, found, 16);
+	for (int i = 0; i < n; i++) {
+		const struct task_vtable *v = &s->copies[t->idle_copy].vtables[found[i].vtable];
+
+		if (found[i].id != t->idle_id)
+			continue;
+		r->resting_tries = RESTING_TRIES_MAX;
+		tasks_learn(s->decoder.tasks, t->idle_copy, found[i].id, found[i].vtable);
+		if (!is_blocking && found[i].scheduler == t->idle_handle)
+			watch_threads(s->watch)[slot].task_id = t->idle_id;
+		else if (is_blocking || t->idle_sched)
+			tasks_learn_scheduler(s->decoder.tasks, v->schedule, SCHEDULER_BLOCKING);
+		return;
+	}
+}
+
+static void close_watch(struct row_state *r)
+{
+	if (r->watch_fd >= 0)
+		close(r->watch_fd);
+	r->watch_fd = -1;
+}
+
+/* Its end will be seen when the task id in TLS is overwritten: no byte of the target changes. */
+static void watch_end(struct session *s, const struct rs_thread *t, const struct rs_poll *p,
+		      struct row_state *r)
+{
+	const struct rs_layout *l = &watch_config(s->watch)->copies[p->copy % RS_COPIES];
+
+	if (r->watch_fd >= 0 || (p->flags & RS_POLL_EXACT_START) || !p->id || s->watch_tokens <= 0)
+		return;
+	s->watch_tokens--;
+	r->watch_fd = watch_word(s->watch, t->tid, t->context + l->id);
+}
+
+static void report_ongoing(struct session *s, const struct rs_thread *t, const struct rs_poll *p,
+			   struct row_state *r, uint64_t now)
+{
+	struct block b;
+	char comm[16];
+
+	r->reported++;
+	read_comm(s->process->pid, t->tid, comm);
+	decode_ongoing(&s->decoder, t, p, comm, now, &b);
+	s->ongoing++;
+	report_block(s, &b);
+}
+
+static uint64_t ongoing_age(const struct session *s, uint32_t reported)
+{
+	uint64_t age = s->options->threshold_ns;
+
+	while (reported-- && age < UINT64_MAX / 10)
+		age *= 10;
+	return age;
+}
+
+static void step_poll(struct session *s, const struct rs_thread *t, struct row_state *r,
+		      uint64_t now)
+{
+	const struct rs_poll *p = &t->polls[t->depth - 1];
+	uint64_t stale = STALE_TICKS * 1000000000ULL / s->options->freq, age;
+
+	if (r->poll_start != p->start_hi) {
+		close_watch(r);
+		r->poll_start = p->start_hi;
+		r->reported = r->inspections = 0;
+	}
+	if (now < p->start_hi + p->excluded_max || (!t->out_ns && p->seen + stale < now))
+		return;
+	age = now - p->start_hi - p->excluded_max;
+	if (age >= s->options->threshold_ns / 4)
+		inspect(s, t, p, r);
+	if (age >= s->options->threshold_ns / 2)
+		watch_end(s, t, p, r);
+	if (age >= ongoing_age(s, r->reported))
+		report_ongoing(s, t, p, r, now);
+}
+
+void rows_step(struct session *s, uint64_t now)
+{
+	size_t n = watch_n_slots(s->watch);
+
+	for (size_t slot = 0; slot < n; slot++) {
+		struct row_state *r = &s->rows[slot];
+		struct rs_thread t;
+
+		if (!watch_row(s->watch, slot, &t) || !t.depth) {
+			close_watch(r);
+			if (t.tid)
+				identify_resting(s, slot, &t, r);
+			continue;
+		}
+		step_poll(s, &t, r, now);
+	}
+}
+
+void rows_close(struct session *s)
+{
+	for (size_t slot = 0; slot < RS_THREADS; slot++)
+		close_watch(&s->rows[slot]);
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* The decoded facts that sinks print. Field by field as doc/JSON.md describes; times are ns of CLOCK_MONOTONIC. */
+#ifndef RS_MODEL_BLOCK_H
+#define RS_MODEL_BLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum role { ROLE_UNKNOWN, ROLE_WORKER, ROLE_CURRENT_THREAD, ROLE_LOCAL_SET, ROLE_BLOCK_ON };
+enum phase { PHASE_POLL, PHASE_DROP };
+enum severity { SEVERITY_NONE, SEVERITY_SLOW, SEVERITY_CRITICAL };
+enum detection { DETECTION_EXACT, DETECTION_SAMPLED, DETECTION_MARKER, DETECTION_BOTH };
+enum cause {
+	CAUSE_CPU, CAUSE_SLEEP, CAUSE_LOCK, CAUSE_FILE, CAUSE_SOCKET, CAUSE_PIPE, CAUSE_PROCESS,
+	CAUSE_PAGE_FAULT, CAUSE_STARVED, CAUSE_THROTTLED, CAUSE_OTHER, CAUSE_MAX
+};
+
+#define BLOCK_SYSCALLS 4
+#define BLOCK_ERROR_UNKNOWN UINT64_MAX /* the block began before anyone looked: its duration is a minimum */
+
+struct syscall_use {
+	const char *name; /* static string */
+	uint64_t ns;
+	uint32_t count;
+	char detail[96]; /* "" = null */
+};
+
+struct task_name {
+	const char *name; /* NULL = unknown; hostile text */
+	const char *file; /* NULL = unknown */
+	uint32_t line;
+	const char *source; /* "v0", "dwarf", "location", "symbol", "stack", "address"; NULL when name is */
+};
+
+/* One block, ended or (is_ongoing) still lasting. Strings are borrowed for the time of the call. */
+struct block {
+	bool is_ongoing;
+	int32_t pid, tid;
+	char thread[16];
+	enum role role;
+	int32_t runtime, worker; /* -1 = null */
+	uint64_t task_id;	 /* 0 = null (root future) */
+	struct task_name task;
+	uint64_t start_ns, duration_ns; /* duration: the age so far when is_ongoing */
+	uint64_t error_ns;		/* bound of the duration's error, or BLOCK_ERROR_UNKNOWN (null) */
+	enum phase phase;
+	uint32_t polls; /* 0 = null */
+	bool parts_known;
+	uint64_t oncpu_ns, offcpu_ns, runq_ns;
+	enum cause cause;
+	enum severity severity;
+	struct syscall_use syscalls[BLOCK_SYSCALLS]; /* longest first */
+	size_t n_syscalls;
+	enum detection detection;
+};
+
+struct hello {
+	uint64_t at_ns;
+	int32_t pid;
+	const char *exe, *build_id, *tokio, *rustc; /* NULL = null */
+	const char *mode;			    /* "exact" or "sampled" */
+	uint64_t threshold_ns;
+	uint32_t freq;
+	uint32_t future_types;
+	const char *symbols, *debuginfo, *unwinder; /* unwinder NULL = null */
+	const char *const *warnings;
+	size_t n_warnings;
+};
+
+struct loss {
+	const char *name;
+	uint64_t count;
+};
+
+struct stats {
+	uint64_t at_ns;
+	int32_t pid;
+	uint64_t blocks; /* since attach */
+	uint64_t polls;	 /* since attach; meaningful when polls_known */
+	bool polls_known;
+	uint64_t samples;
+	const struct loss *lost;
+	size_t n_lost;
+	uint64_t bpf_ns, user_ns; /* spent in the last interval */
+	double percent;		  /* of one CPU, in the last interval */
+	const char *mode;
+};
+
+struct validation {
+	uint64_t at_ns;
+	int32_t pid;
+	uint64_t markers, detected, matched, missed, extra;
+	uint64_t duration_diff_p50_ns, duration_diff_p99_ns;
+	bool diff_known;
+	uint64_t task_ids_agree, task_ids_differ; /* cross-check with set_current_task_id */
+};
+
+/* One row of the ranking at the end. Until call sites have fingerprints, a site is (task name, cause, first syscall). */
+struct site {
+	char task[160];
+	enum cause cause;
+	const char *syscall; /* static string or NULL */
+	uint64_t count, total_ns, max_ns, p99_ns;
+	enum severity severity; /* the worst seen */
+};
+
+struct bye {
+	uint64_t at_ns;
+	int32_t pid;
+	const char *reason; /* "interrupted", "duration", "target_exited", "target_exec", "output_closed", … */
+	uint64_t blocks, ongoing, slow, critical, blocked_ns;
+	uint64_t watched_ns;
+	const struct loss *lost;
+	size_t n_lost;
+	const struct site *sites; /* ranked by total_ns */
+	size_t n_sites;
+};
+
+const char *role_name(enum role r); /* NULL for ROLE_UNKNOWN */
+const char *cause_name(enum cause c);
+const char *severity_name(enum severity s); /* "SLOW", "CRITICAL", NULL */
+const char *phase_name(enum phase p);
+const char *detection_name(enum detection d);
+
+#endif

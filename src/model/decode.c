@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "model/decode.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "model/syscalls.h"
+
+/* Entering and leaving the poll function takes a probe this long (measured 0.4-0.7 us), and the runtime's own work
+ * between it and the future some more. */
+#define EXACT_ERROR_NS 10000
+/* A hardware watchpoint traps after the write; the trap costs up to this in a virtual machine (measured 14-17 us). */
+#define WATCHPOINT_ERROR_NS 20000
+#define BATCH_TO_POLL_NS 1000 /* runtime's clock of the batch to its first poll, typical (tokio-internals.md 0.5) */
+
+uint32_t site_encode(uint8_t copy, uint32_t vtable, bool is_drop)
+{
+	return (uint32_t)copy << RS_SITE_COPY_SHIFT | (is_drop ? RS_SITE_DROP : 0) | (vtable & RS_SITE_VTABLE);
+}
+
+struct task_type site_decode(uint32_t site)
+{
+	return (struct task_type){ .copy = site >> RS_SITE_COPY_SHIFT, .vtable = site & RS_SITE_VTABLE };
+}
+
+static int runtime_index(struct decoder *d, uint64_t handle)
+{
+	if (!handle)
+		return -1;
+	for (int i = 0; i < d->n_runtimes; i++)
+		if (d->runtimes[i] == handle)
+			return i;
+	if (d->n_runtimes == RUNTIMES_MAX)
+		return -1;
+	d->runtimes[d->n_runtimes] = handle;
+	return d->n_runtimes++;
+}
+
+static const struct task_vtable *vtable_of(const struct decoder *d, const struct rs_poll *p)
+{
+	struct task_type type;
+
+	if (p->flags & RS_POLL_EXACT_START)
+		type = site_decode(p->site);
+	else if (!p->id || !tasks_find(d->tasks, p->copy, p->id, &type))
+		return NULL;
+	if (type.copy >= d->n_copies || type.vtable >= d->copies[type.copy].n_vtables)
+		return NULL;
+	return &d->copies[type.copy].vtables[type.vtable];
+}
+
+/* block_on inside a spawn_blocking closure: the id in CONTEXT is still the closure's. */
+static bool is_root(const struct decoder *d, const struct rs_poll *p, const struct task_vtable *v)
+{
+	return !p->id || (!p->sched && v && tasks_scheduler(d->tasks, v->schedule) == SCHEDULER_BLOCKING);
+}
+
+static enum role role_of(const struct decoder *d, const struct rs_poll *p, const struct task_vtable *v)
+{
+	switch (p->role) {
+	case RS_ROLE_WORKER:
+		return ROLE_WORKER;
+	case RS_ROLE_CURRENT_THREAD:
+		return p->id && v && tasks_scheduler(d->tasks, v->schedule) == SCHEDULER_LOCAL ? ROLE_LOCAL_SET :
+											   ROLE_CURRENT_THREAD;
+	case RS_ROLE_LOCAL_SET:
+		return is_root(d, p, v) ? ROLE_BLOCK_ON : ROLE_LOCAL_SET;
+	case RS_ROLE_BLOCK_ON:
+		return ROLE_BLOCK_ON;
+	default:
+		return ROLE_UNKNOWN;
+	}
+}
+
+/* Polls of one task that follow each other where nothing readable changes in between look like one. */
+static uint32_t polls_of(const struct rs_poll *p, enum role role)
+{
+	if (p->flags & RS_POLL_EXACT_START)
+		return 1;
+	return (p->flags & RS_POLL_NO_TICK) || (role == ROLE_LOCAL_SET && !(p->flags & RS_POLL_EXACT_START)) ? 0 : 1;
+}
+
+static void name_task(const struct task_vtable *v, struct task_name *ret)
+{
+	if (v)
+		*ret = (struct task_name){ .name = v->name, .source = v->name_source };
+}
+
+static void set_parts(struct block *b, uint64_t off_ns, uint64_t runq_ns)
+{
+	if (off_ns > b->duration_ns)
+		off_ns = b->duration_ns;
+	if (runq_ns > off_ns)
+		runq_ns = off_ns;
+	b->parts_known = true;
+	b->runq_ns = runq_ns;
+	b->offcpu_ns = off_ns - runq_ns;
+	b->oncpu_ns = b->duration_ns - off_ns;
+}
+
+static void add_syscall(struct block *b, const struct rs_spell *s)
+{
+	const char *name = syscall_name(s->nr);
+	size_t i = 0;
+
+	while (i < b->n_syscalls && b->syscalls[i].name != name)
+		i++;
+	if (i == BLOCK_SYSCALLS)
+		return;
+	if (i == b->n_syscalls) {
+		b->syscalls[i] = (struct syscall_use){ .name = name };
+		b->n_syscalls++;
+	}
+	b->syscalls[i].ns += s->ns;
+	b->syscalls[i].count += s->count;
+	for (; i > 0 && b->syscalls[i].ns > b->syscalls[i - 1].ns; i--) {
+		struct syscall_use swap = b->syscalls[i];
+
+		b->syscalls[i] = b->syscalls[i - 1];
+		b->syscalls[i - 1] = swap;
+	}
+}
+
+/* The cause is what most of the block's time was: one share per cause, the largest wins (product.md). */
+static void explain(struct block *b, const struct rs_poll *p)
+{
+	uint64_t shares[CAUSE_MAX] = { [CAUSE_CPU] = b->oncpu_ns };
+	bool is_throttled = p->throttled_ns * 2 > b->runq_ns;
+
+	shares[is_throttled ? CAUSE_THROTTLED : CAUSE_STARVED] += b->runq_ns;
+	for (size_t i = 0; i < RS_SPELLS; i++) {
+		const struct rs_spell *s = &p->spells[i];
+
+		if (!s->count)
+			continue;
+		shares[syscall_cause(s->nr, s->mode)] += s->ns;
+		add_syscall(b, s);
+	}
+	b->cause = CAUSE_CPU;
+	for (int c = 0; c < CAUSE_MAX; c++)
+		if (shares[c] > shares[b->cause])
+			b->cause = c;
+}
+
+static void describe(struct decoder *d, const struct rs_poll *p, struct block *b)
+{
+	const struct task_vtable *v = vtable_of(d, p);
+
+	b->pid = d->pid;
+	b->role = role_of(d, p, v);
+	b->runtime = runtime_index(d, p->handle);
+	b->worker = p->role == RS_ROLE_WORKER ? p->worker : -1;
+	if (!is_root(d, p, v)) {
+		b->task_id = p->id;
+		name_task(v, &b->task);
+	}
+	b->phase = p->flags & RS_POLL_DROP ? PHASE_DROP : PHASE_POLL;
+	b->polls = polls_of(p, b->role);
+	b->detection = p->flags & RS_POLL_EXACT_END ? DETECTION_EXACT : DETECTION_SAMPLED;
+	b->severity = b->duration_ns >= d->critical_ns ? SEVERITY_CRITICAL :
+		      b->duration_ns >= d->slow_ns     ? SEVERITY_SLOW :
+							 SEVERITY_NONE;
+}
+
+/* Best guess inside [lo, hi] and how far off it can be. */
+static uint64_t estimate_start(const struct rs_poll *p, uint64_t *error_ns)
+{
+	uint64_t width = p->start_hi - p->start_lo, ahead;
+
+	if (p->flags & RS_POLL_EXACT_START) {
+		*error_ns += EXACT_ERROR_NS / 2;
+		return p->start_lo;
+	}
+	ahead = p->flags & RS_POLL_BATCH_START && width > BATCH_TO_POLL_NS ? BATCH_TO_POLL_NS : width / 2;
+	*error_ns += width - ahead;
+	return p->start_lo + ahead;
+}
+
+static uint64_t estimate_end(const struct rs_poll *p, uint64_t lo, uint64_t hi, uint64_t *error_ns)
+{
+	if (p->flags & RS_POLL_EXACT_END)
+		*error_ns += EXACT_ERROR_NS / 2;
+	else if (p->flags & RS_POLL_WATCHED_END)
+		*error_ns += WATCHPOINT_ERROR_NS;
+	else
+		*error_ns += (hi - lo + 1) / 2;
+	return lo + (hi - lo) / 2;
+}
+
+int decode_block(struct decoder *d, const struct rs_event_block *e, size_t size, struct block *ret)
+{
+	const struct rs_poll *p = &e->poll;
+	uint64_t error = 0, start, end, excluded;
+
+	if (size < sizeof(*e) || p->start_hi < p->start_lo || e->end_hi < e->end_lo || e->end_lo < p->start_hi ||
+	    p->excluded_max < p->excluded_min)
+		return -EBADMSG;
+	*ret = (struct block){ .tid = e->head.tid };
+	memcpy(ret->thread, e->comm, sizeof(ret->thread));
+	ret->thread[sizeof(ret->thread) - 1] = 0;
+	start = estimate_start(p, &error);
+	end = estimate_end(p, e->end_lo, e->end_hi, &error);
+	excluded = (p->excluded_min + p->excluded_max) / 2;
+	error += (p->excluded_max - p->excluded_min + 1) / 2;
+	if (excluded > end - start)
+		return -EBADMSG;
+	ret->start_ns = start;
+	ret->duration_ns = end - start - excluded;
+	ret->error_ns = p->flags & RS_POLL_BEFORE ? BLOCK_ERROR_UNKNOWN : error;
+	set_parts(ret, p->off_ns, p->runq_ns);
+	explain(ret, p);
+	describe(d, p, ret);
+	return 0;
+}
+
+void decode_ongoing(struct decoder *d, const struct rs_thread *t, const struct rs_poll *p, const char comm[16],
+		    uint64_t now_ns, struct block *ret)
+{
+	struct rs_poll so_far = *p;
+	uint64_t error = 0, start = estimate_start(p, &error);
+	uint64_t out = t->out_ns && now_ns > t->out_ns ? now_ns - t->out_ns : 0;
+	struct rs_spell asleep = { .nr = t->out_nr, .mode = t->out_mode, .count = 1, .ns = out };
+
+	*ret = (struct block){ .is_ongoing = true, .tid = t->tid };
+	memcpy(ret->thread, comm, sizeof(ret->thread));
+	ret->start_ns = start;
+	ret->duration_ns = now_ns - start;
+	ret->error_ns = p->flags & RS_POLL_BEFORE ? BLOCK_ERROR_UNKNOWN : error;
+	so_far.off_ns += out;
+	if (t->out_kind == RS_OUT_PREEMPTED)
+		so_far.runq_ns += out;
+	for (size_t i = 0; out && t->out_kind == RS_OUT_ASLEEP && i < RS_SPELLS; i++) {
+		struct rs_spell *s = &so_far.spells[i];
+
+		if (s->count && (s->nr != asleep.nr || s->mode != asleep.mode) && i < RS_SPELLS - 1)
+			continue;
+		asleep.ns += s->ns;
+		asleep.count += s->count;
+		*s = asleep;
+		break;
+	}
+	set_parts(ret, so_far.off_ns, so_far.runq_ns);
+	explain(ret, &so_far);
+	describe(d, &so_far, ret);
+}

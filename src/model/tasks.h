@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What has been learned about tasks: which future type an id belongs to, and what kind of scheduler polls that type.
+ * Ids are never reused by Tokio. Memory is bounded: the oldest ids are forgotten first. */
+#ifndef RS_MODEL_TASKS_H
+#define RS_MODEL_TASKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tasks;
+
+struct task_type {
+	uint8_t copy;	 /* index of the copy of Tokio */
+	uint32_t vtable; /* index in that copy's vtables */
+};
+
+struct tasks *tasks_new(void);
+struct tasks *tasks_free(struct tasks *t);
+/* 0 or -ENOMEM. */
+int tasks_learn(struct tasks *t, uint8_t copy, uint64_t id, uint32_t vtable);
+/* False when that id has not been met. */
+bool tasks_find(const struct tasks *t, uint8_t copy, uint64_t id, struct task_type *ret);
+
+/* All future types of one scheduler kind share their vtable's `schedule` pointer. */
+enum scheduler_kind {
+	SCHEDULER_UNKNOWN,
+	SCHEDULER_RUNTIME,
+	SCHEDULER_LOCAL,    /* a LocalSet's */
+	SCHEDULER_BLOCKING, /* spawn_blocking closures, and the workers' own main loops: no polls */
+};
+int tasks_learn_scheduler(struct tasks *t, uint64_t schedule, enum scheduler_kind kind);
+enum scheduler_kind tasks_scheduler(const struct tasks *t, uint64_t schedule);
+
+#endif

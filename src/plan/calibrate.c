@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "plan/calibrate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+#define TLS_MAX (64 * 1024)
+#define TLS_MODULES_MAX 64
+#define STACK_SPAN (64ULL << 20) /* a scheduler's context is this near to the stack pointer */
+#define USER_SPACE_END 0x800000000000ULL
+#define TICK_JUMP_MAX 50000000U /* turns between two feeds; a clock in ns moves faster */
+
+/* One thread's TLS block of the copy. */
+struct tls_copy {
+	uint64_t start; /* its address */
+	uint32_t module;
+	size_t size;
+	unsigned char *bytes;
+};
+
+struct candidate {
+	const struct tokio_layout *row;
+	int64_t offset; /* of CONTEXT in the block */
+	int64_t worker_ctx;
+	uint32_t module;
+	unsigned int threads, ids_checked, ids_right;
+};
+
+#define CANDIDATES_MAX 64
+
+struct search {
+	pid_t pid;
+	const struct tokio_copy *copy;
+	const struct vtable_index *vtables;
+	uint32_t version;
+	struct candidate found[CANDIDATES_MAX];
+	size_t n_found;
+	bool has_runtime; /* some thread looks like one of a runtime */
+};
+
+static uint64_t word_at(const unsigned char *bytes, int64_t off)
+{
+	uint64_t w;
+
+	memcpy(&w, bytes + off, sizeof(w));
+	return w;
+}
+
+static bool is_pointer(uint64_t w)
+{
+	return w >= 0x10000 && w < USER_SPACE_END && !(w & 7);
+}
+
+static bool is_near_stack(uint64_t w, const struct rs_thread_info *t)
+{
+	return is_pointer(w) && w + STACK_SPAN > t->sp && w < t->sp + STACK_SPAN;
+}
+
+/* Does CONTEXT's shape fit here? Only what lies in the block itself. */
+static bool shape_fits(const struct tokio_layout *r, const unsigned char *b)
+{
+	uint64_t tag = word_at(b, r->handle_tag) & 0xff;
+
+	if (tag != r->handle_ct && tag != r->handle_mt)
+		return false;
+	if (b[r->runtime] > 2 || b[r->budget] > 1 || !is_pointer(word_at(b, r->handle)))
+		return false;
+	return r->id_tag < 0 || word_at(b, r->id_tag) <= 1;
+}
+
+/* Does the scheduler's context at `ctx` belong to the runtime whose handle is `handle`? */
+static bool context_fits(pid_t pid, const struct tokio_layout *r, uint64_t ctx, uint64_t handle, bool is_mt)
+{
+	unsigned char bytes[RS_SCHED];
+	uint64_t owner;
+
+	if (process_read(pid, ctx, bytes, sizeof(bytes)))
+		return false;
+	if (r->ctx_tag >= 0 && (word_at(bytes, r->ctx_tag) & 0xff) != (is_mt ? r->ctx_tag_mt : r->ctx_tag_ct))
+		return false;
+	owner = word_at(bytes, r->ctx_worker_or_handle);
+	if (!is_mt)
+		return owner == handle;
+	return is_pointer(owner) && r->worker_handle >= 0 &&
+	       !process_read(pid, owner + r->worker_handle, &owner, sizeof(owner)) && owner == handle;
+}
+
+/* Up to Tokio 1.28 a TLS word of its own points to the worker's context; returns its offset or 0. */
+static int64_t find_worker_ctx(const struct search *s, const struct tokio_layout *r, const struct tls_copy *tls,
+			       const struct rs_thread_info *t, uint64_t handle)
+{
+	for (size_t o = 0; o + 8 <= tls->size; o += 8)
+		if (is_near_stack(word_at(tls->bytes, o), t) &&
+		    context_fits(s->pid, r, word_at(tls->bytes, o), handle, true))
+			return o;
+	return 0;
+}
+
+static bool row_fits(const struct search *s, const struct tokio_layout *r, const struct tls_copy *tls,
+		     const struct rs_thread_info *t, size_t o, int64_t *ret_worker_ctx)
+{
+	const unsigned char *b = tls->bytes + o;
+	uint64_t handle, ctx;
+	bool is_mt;
+
+	*ret_worker_ctx = 0;
+	if (!shape_fits(r, b))
+		return false;
+	handle = word_at(b, r->handle);
+	is_mt = (word_at(b, r->handle_tag) & 0xff) == r->handle_mt;
+	if (r->scheduler < 0) {
+		*ret_worker_ctx = is_mt ? find_worker_ctx(s, r, tls, t, handle) : 0;
+		return *ret_worker_ctx != 0;
+	}
+	ctx = word_at(b, r->scheduler);
+	return is_near_stack(ctx, t) && context_fits(s->pid, r, ctx, handle, is_mt);
+}
+
+static void count_candidate(struct search *s, const struct candidate *c)
+{
+	for (size_t i = 0; i < s->n_found; i++) {
+		struct candidate *f = &s->found[i];
+
+		if (f->row != c->row || f->offset != c->offset || f->module != c->module)
+			continue;
+		f->threads++;
+		f->ids_checked += c->ids_checked;
+		f->ids_right += c->ids_right;
+		return;
+	}
+	if (s->n_found < CANDIDATES_MAX) {
+		s->found[s->n_found] = *c;
+		s->found[s->n_found++].threads = 1;
+	}
+}
+
+/* A parked worker has its launch task's header on the stack, with the id that CONTEXT must show. */
+static void check_ids(const struct search *s, const struct tls_copy *tls, const struct rs_thread_info *t,
+		      struct candidate *c)
+{
+	const unsigned char *b = tls->bytes + c->offset;
+	struct found_header headers[16];
+	uint64_t id = c->row->id_tag < 0 || word_at(b, c->row->id_tag) == 1 ? word_at(b, c->row->id) : 0;
+	int n;
+
+	if (!id || !s->vtables || !t->state)
+		return;
+	n = headers_on_stack(s->pid, t->sp, 64 * 1024, s->copy, s->vtables, headers, 16);
+	if (n <= 0)
+		return;
+	c->ids_checked = 1;
+	for (int i = 0; i < n; i++)
+		if (headers[i].id == id)
+			c->ids_right = 1;
+}
+
+static void search_block(struct search *s, const struct tls_copy *tls, const struct rs_thread_info *t)
+{
+	size_t n_rows;
+	const struct tokio_layout *rows = tokio_layouts(&n_rows);
+
+	for (size_t r = 0; r < n_rows; r++) {
+		if (rows[r].size < 0 || rows[r].id < 0)
+			continue;
+		for (size_t o = 0; o + rows[r].size <= tls->size; o += 8) {
+			struct candidate c = { .row = &rows[r], .offset = o, .module = tls->module };
+
+			if (!row_fits(s, &rows[r], tls, t, o, &c.worker_ctx))
+				continue;
+			s->has_runtime = true;
+			check_ids(s, tls, t, &c);
+			count_candidate(s, &c);
+		}
+	}
+}
+
+static int read_block(pid_t pid, struct tls_copy *tls)
+{
+	tls->bytes = malloc(tls->size);
+	if (!tls->bytes)
+		return -ENOMEM;
+	return process_read(pid, tls->start, tls->bytes, tls->size);
+}
+
+static uint64_t round_up(uint64_t n, uint64_t to)
+{
+	return to ? (n + to - 1) / to * to : n;
+}
+
+/* x86-64, variant II: the executable's block ends at the thread pointer. */
+static void search_static(struct search *s, const struct rs_thread_info *t)
+{
+	struct tls_copy tls = { .size = round_up(s->copy->tls_memsz, s->copy->tls_align) };
+
+	if (!t->fsbase || tls.size > TLS_MAX)
+		return;
+	tls.start = t->fsbase - tls.size;
+	if (!read_block(s->pid, &tls))
+		search_block(s, &tls, t);
+	free(tls.bytes);
+}
+
+/* A shared object's block is one of the thread's DTV; its module number is found by trying them. */
+static void search_dynamic(struct search *s, const struct rs_thread_info *t)
+{
+	uint64_t dtv, count;
+
+	if (!t->fsbase || process_read(s->pid, t->fsbase + 8, &dtv, sizeof(dtv)) || !is_pointer(dtv) ||
+	    process_read(s->pid, dtv - 16, &count, sizeof(count)))
+		return;
+	if (count > TLS_MODULES_MAX)
+		count = TLS_MODULES_MAX;
+	for (uint32_t m = 1; m <= count; m++) {
+		struct tls_copy tls = { .module = m, .size = s->copy->tls_memsz };
+
+		if (process_read(s->pid, dtv + 16 * m, &tls.start, sizeof(tls.start)) || !is_pointer(tls.start) ||
+		    tls.size > TLS_MAX)
+			continue;
+		if (!read_block(s->pid, &tls))
+			search_block(s, &tls, t);
+		free(tls.bytes);
+	}
+}
+
+static bool row_is_of_version(const struct tokio_layout *r, uint32_t version)
+{
+	return version && r->from <= version && version <= r->to;
+}
+
+/* More threads first, then the row made for this version, then the newest. */
+static const struct candidate *best_candidate(const struct search *s)
+{
+	const struct candidate *best = NULL;
+
+	for (size_t i = 0; i < s->n_found; i++) {
+		const struct candidate *c = &s->found[i];
+		bool fits = row_is_of_version(c->row, s->version);
+
+		if (c->ids_checked > 2 * c->ids_right)
+			continue; /* the id is elsewhere in most of them: not this layout */
+		if (!best || c->threads > best->threads ||
+		    (c->threads == best->threads && fits >= row_is_of_version(best->row, s->version)))
+			best = c;
+	}
+	return best;
+}
+
+static uint32_t version_number(const char *text)
+{
+	unsigned int minor, patch;
+
+	return sscanf(text, "1.%u.%u", &minor, &patch) == 2 ? TOKIO_VERSION(minor, patch) : 0;
+}
+
+static void fill_layout(const struct search *s, const struct candidate *c, struct rs_layout *ret)
+{
+	const struct tokio_layout *r = c->row;
+	int64_t to_thread_pointer = c->module ? 0 : -(int64_t)round_up(s->copy->tls_memsz, s->copy->tls_align);
+
+	*ret = (struct rs_layout){
+		.context = c->offset + to_thread_pointer,
+		.worker_ctx = c->worker_ctx ? c->worker_ctx + to_thread_pointer : 0,
+		.tls_module = c->module,
+		.id = r->id,
+		.id_tag = r->id_tag,
+		.sched = r->scheduler,
+		.handle = r->handle,
+		.handle_tag = r->handle_tag,
+		.runtime = r->runtime,
+		.budget = r->budget,
+		.ctx_tag = r->ctx_tag,
+		.ctx_core = r->ctx_core,
+		.ctx_owner = r->ctx_worker_or_handle,
+		.tick_mt = RS_UNKNOWN,
+		.tick_ct = RS_UNKNOWN,
+		.started_mt = r->core_started_mt,
+		.batch_mt = r->core_batch_mt,
+		.started_ct = RS_UNKNOWN,
+		.worker_index = r->worker_index,
+		.runtime_not_entered = r->runtime_not_entered,
+		.tag_ct = r->ctx_tag >= 0 ? r->ctx_tag_ct : r->handle_ct,
+		.tag_mt = r->ctx_tag >= 0 ? r->ctx_tag_mt : r->handle_mt,
+		.size = r->size,
+		.valid = 1,
+	};
+}
+
+int calibrate(pid_t pid, const struct tokio_copy *c, const struct vtable_index *x, const struct rs_thread_info *threads,
+	      size_t n_threads, struct calibration *ret)
+{
+	struct search s = { .pid = pid, .copy = c, .vtables = x, .version = version_number(c->version) };
+	const struct candidate *best;
+
+	if (!c->tls_memsz)
+		return -ENOENT;
+	for (size_t i = 0; i < n_threads; i++) {
+		if (c->module->is_exe)
+			search_static(&s, &threads[i]);
+		else
+			search_dynamic(&s, &threads[i]);
+	}
+	best = best_candidate(&s);
+	if (!best)
+		return s.has_runtime ? -ENOENT : -EAGAIN;
+	*ret = (struct calibration){
+		.row = best->row,
+		.threads = best->threads,
+		.ids_checked = best->ids_checked,
+		.ids_right = best->ids_right,
+		.is_by_symbol = c->context_sym >= 0 && c->context_sym + best->row->tls_value == best->offset,
+	};
+	fill_layout(&s, best, &ret->layout);
+	return 0;
+}
+
+void tick_watch_init(struct tick_watch *w, const struct tokio_layout *row, bool is_mt)
+{
+	memset(w, 0, sizeof(*w));
+	if (is_mt) {
+		if (row->core_tick_mt >= 0)
+			w->candidates[w->n_candidates++] = row->core_tick_mt;
+		return;
+	}
+	for (size_t i = 0; i < TOKIO_LAYOUT_CT_VARIANTS; i++) {
+		bool is_new = row->ct[i].tick >= 0;
+
+		for (size_t j = 0; j < w->n_candidates; j++)
+			is_new = is_new && w->candidates[j] != row->ct[i].tick;
+		if (is_new)
+			w->candidates[w->n_candidates++] = row->ct[i].tick;
+	}
+}
+
+static void feed_candidate(struct tick_watch *w, size_t i, uint32_t now, uint32_t *last, bool is_known)
+{
+	if (is_known && now != *last) {
+		if (now - *last > TICK_JUMP_MAX)
+			w->is_out[i] = true;
+		w->rises[i]++;
+	}
+	*last = now;
+}
+
+void tick_watch_feed(struct tick_watch *w, pid_t pid, uint64_t core)
+{
+	size_t c = 0;
+	bool is_known;
+
+	while (c < TICK_CORES && w->cores[c].addr != core)
+		c++;
+	is_known = c < TICK_CORES;
+	if (!is_known)
+		c = w->next_core++ % TICK_CORES;
+	w->cores[c].addr = core;
+	for (size_t i = 0; i < w->n_candidates; i++) {
+		uint32_t now;
+
+		if (process_read(pid, core + w->candidates[i], &now, sizeof(now)))
+			w->is_out[i] = true;
+		else
+			feed_candidate(w, i, now, &w->cores[c].last[i], is_known);
+	}
+}
+
+#define RISES_NEEDED 3
+
+int16_t tick_watch_settled(const struct tick_watch *w)
+{
+	int16_t found = RS_UNKNOWN;
+
+	for (size_t i = 0; i < w->n_candidates; i++) {
+		if (w->is_out[i] || w->rises[i] < RISES_NEEDED)
+			continue;
+		if (found != RS_UNKNOWN)
+			return RS_UNKNOWN; /* two of them move: wait for one to fall */
+		found = w->candidates[i];
+	}
+	return found;
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "probe/watch.h"
+
+#include <errno.h>
+#include <linux/hw_breakpoint.h>
+#include <linux/perf_event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "base/cleanup.h"
+#include "probe/uprobe.h"
+#include "watch.skel.h"
+
+struct watch {
+	struct watch_bpf *skel;
+	struct ring_buffer *ring;
+	struct rs_thread *threads;
+	watch_handler handler;
+	void *context;
+	struct bpf_link **ticks; /* one per CPU */
+	int n_cpus;
+	uint32_t freq;
+	bool has_uprobe_multi;
+};
+
+static int on_record(void *context, void *record, size_t size)
+{
+	struct watch *w = context;
+
+	w->handler(w->context, record, size);
+	return 0;
+}
+
+/* Number of arguments of the sched_switch tracepoint: 3, or 4 with the previous state (since 5.18). */
+static int sched_switch_arguments(const struct btf *btf)
+{
+	const struct btf_type *t;
+	int id = btf__find_by_name_kind(btf, "btf_trace_sched_switch", BTF_KIND_TYPEDEF);
+
+	if (id < 0)
+		return id;
+	t = btf__type_by_id(btf, btf__type_by_id(btf, id)->type);
+	if (!t || !btf_is_ptr(t))
+		return -EINVAL;
+	t = btf__type_by_id(btf, t->type);
+	if (!t || !btf_is_func_proto(t))
+		return -EINVAL;
+	return btf_vlen(t) - 1; /* the first one is the probe's own data pointer */
+}
+
+static bool struct_has_member(const struct btf *btf, const char *name, const char *member)
+{
+	int id = btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT);
+	const struct btf_type *t = id < 0 ? NULL : btf__type_by_id(btf, id);
+
+	for (int i = 0; t && i < btf_vlen(t); i++) {
+		const char *n = btf__name_by_offset(btf, btf_members(t)[i].name_off);
+
+		if (n && !strcmp(n, member))
+			return true;
+	}
+	return false;
+}
+
+static int set_kernel_facts(struct watch *w, struct rs_error *err)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	int n;
+
+	if (!btf) {
+		snprintf(err->text, sizeof(err->text),
+			 "Cannot read the kernel's type information: /sys/kernel/btf/vmlinux is missing. "
+			 "Use a kernel built with CONFIG_DEBUG_INFO_BTF.");
+		return -EOPNOTSUPP;
+	}
+	n = sched_switch_arguments(btf);
+	w->skel->rodata->has_prev_state = n >= 4;
+	w->skel->rodata->has_throttled_time = struct_has_member(btf, "cfs_bandwidth", "throttled_time");
+	btf__free(btf);
+	if (n < 3) {
+		snprintf(err->text, sizeof(err->text),
+			 "Cannot watch context switches: the kernel has no sched_switch tracepoint with types. "
+			 "Use a kernel of version 5.15 or newer.");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static int fill_free_slots(struct watch *w)
+{
+	int fd = bpf_map__fd(w->skel->maps.free_slots);
+
+	for (uint32_t i = RS_THREADS; i-- > 0;)
+		if (bpf_map_update_elem(fd, NULL, &i, BPF_ANY))
+			return -errno;
+	return 0;
+}
+
+static int map_threads(struct watch *w)
+{
+	void *p = mmap(NULL, sizeof(struct rs_thread) * RS_THREADS, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       bpf_map__fd(w->skel->maps.threads), 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	w->threads = p;
+	return 0;
+}
+
+static int load_failed(int r, struct rs_error *err)
+{
+	if (r == -EPERM || r == -EACCES)
+		snprintf(err->text, sizeof(err->text),
+			 "Cannot load the kernel programs: not permitted. Run as root, or give the tool what it needs: "
+			 "setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep $(command -v runtime-scope)");
+	else
+		snprintf(err->text, sizeof(err->text),
+			 "Cannot load the kernel programs: %s. Run runtime-scope doctor to see what this kernel lacks.",
+			 strerror(-r));
+	return r;
+}
+
+static int load(struct watch *w, struct rs_error *err)
+{
+	int r;
+
+	w->skel = watch_bpf__open();
+	if (!w->skel)
+		return load_failed(-errno, err);
+	r = set_kernel_facts(w, err);
+	if (r < 0)
+		return r;
+	w->has_uprobe_multi = uprobe_multi_supported();
+	if (w->has_uprobe_multi) {
+		bpf_program__set_expected_attach_type(w->skel->progs.on_poll_enter, UPROBE_MULTI_ATTACH_TYPE);
+		bpf_program__set_expected_attach_type(w->skel->progs.on_poll_return, UPROBE_MULTI_ATTACH_TYPE);
+		bpf_program__set_expected_attach_type(w->skel->progs.on_marker, UPROBE_MULTI_ATTACH_TYPE);
+		bpf_program__set_expected_attach_type(w->skel->progs.on_set_task_id, UPROBE_MULTI_ATTACH_TYPE);
+	}
+	r = watch_bpf__load(w->skel);
+	if (r < 0)
+		return load_failed(r, err);
+	r = fill_free_slots(w);
+	if (r >= 0)
+		r = map_threads(w);
+	if (r < 0)
+		return load_failed(r, err);
+	w->ring = ring_buffer__new(bpf_map__fd(w->skel->maps.events), on_record, w, NULL);
+	return w->ring ? 0 : load_failed(-errno, err);
+}
+
+int watch_new(const struct watch_options *o, watch_handler handler, void *context, struct watch **ret,
+	      struct rs_error *err)
+{
+	struct watch *w = calloc(1, sizeof(*w));
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	w->handler = handler;
+	w->context = context;
+	w->freq = o->freq;
+	w->n_cpus = libbpf_num_possible_cpus();
+	w->ticks = calloc(w->n_cpus > 0 ? w->n_cpus : 1, sizeof(*w->ticks));
+	r = w->ticks && w->n_cpus > 0 ? load(w, err) : -ENOMEM;
+	if (r < 0) {
+		watch_free(w);
+		return r;
+	}
+	watch_config(w)->threshold_ns = o->threshold_ns;
+	*ret = w;
+	return 0;
+}
+
+struct watch *watch_free(struct watch *w)
+{
+	if (!w)
+		return NULL;
+	for (int i = 0; w->ticks && i < w->n_cpus; i++)
+		bpf_link__destroy(w->ticks[i]);
+	free(w->ticks);
+	ring_buffer__free(w->ring);
+	if (w->threads)
+		munmap(w->threads, sizeof(struct rs_thread) * RS_THREADS);
+	watch_bpf__destroy(w->skel);
+	free(w);
+	return NULL;
+}
+
+static int open_tick(int cpu, uint32_t freq)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = 1000000000ULL / freq,
+		.exclude_idle = 1,
+	};
+	int fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* A per-CPU event: one per task would be armed and cancelled at every context switch (5x slower, mechanism.md). */
+static int attach_ticks(struct watch *w, struct rs_error *err)
+{
+	int attached = 0;
+
+	for (int cpu = 0; cpu < w->n_cpus; cpu++) {
+		int fd = open_tick(cpu, w->freq);
+
+		if (fd == -ENODEV)
+			continue; /* the CPU is offline */
+		if (fd < 0) {
+			snprintf(err->text, sizeof(err->text),
+				 "Cannot sample CPU %d: %s. The tool needs CAP_PERFMON (or kernel.perf_event_paranoid "
+				 "<= 0): setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep $(command -v runtime-scope)",
+				 cpu, strerror(-fd));
+			return fd;
+		}
+		w->ticks[cpu] = bpf_program__attach_perf_event(w->skel->progs.on_tick, fd);
+		if (!w->ticks[cpu]) {
+			close(fd);
+			return load_failed(-errno, err);
+		}
+		attached++;
+	}
+	return attached ? 0 : -ENODEV;
+}
+
+int watch_attach(struct watch *w, struct rs_error *err)
+{
+	struct watch_bpf *s = w->skel;
+	struct {
+		struct bpf_program *program;
+		struct bpf_link **link;
+	} tracepoints[] = {
+		{ s->progs.on_switch, &s->links.on_switch },
+		{ s->progs.on_exit, &s->links.on_exit },
+		{ s->progs.on_exec, &s->links.on_exec },
+		{ s->progs.on_fork, &s->links.on_fork },
+	};
+
+	for (size_t i = 0; i < sizeof(tracepoints) / sizeof(*tracepoints); i++) {
+		*tracepoints[i].link = bpf_program__attach(tracepoints[i].program);
+		if (!*tracepoints[i].link)
+			return load_failed(-errno, err);
+	}
+	return attach_ticks(w, err);
+}
+
+struct rs_config *watch_config(struct watch *w)
+{
+	return &w->skel->bss->config;
+}
+
+struct rs_thread *watch_threads(struct watch *w)
+{
+	return w->threads;
+}
+
+bool watch_row(struct watch *w, size_t slot, struct rs_thread *ret)
+{
+	const struct rs_thread *t = &w->threads[slot];
+
+	for (int tries = 0; tries < 3; tries++) {
+		uint32_t seq = __atomic_load_n(&t->seq, __ATOMIC_ACQUIRE);
+
+		if (!__atomic_load_n(&t->tid, __ATOMIC_RELAXED))
+			return false;
+		if (seq & 1)
+			continue;
+		memcpy(ret, t, sizeof(*ret));
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&t->seq, __ATOMIC_RELAXED) == seq)
+			return ret->depth <= RS_DEPTH;
+	}
+	return false;
+}
+
+size_t watch_n_slots(struct watch *w)
+{
+	static const size_t chunk = 64;
+	size_t n = 0;
+
+	/* Rows are handed out from 0 up; after a whole chunk of free ones there is nothing more. */
+	for (size_t i = 0; i < RS_THREADS; i++) {
+		if (w->threads[i].tid)
+			n = i + 1;
+		else if (i >= n + chunk)
+			break;
+	}
+	return n;
+}
+
+int watch_consume(struct watch *w)
+{
+	return ring_buffer__consume(w->ring);
+}
+
+int watch_counters(struct watch *w, uint64_t ret[RS_COUNT_MAX])
+{
+	_cleanup_free_ uint64_t *values = calloc(w->n_cpus, sizeof(*values));
+
+	if (!values)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < RS_COUNT_MAX; i++) {
+		if (bpf_map_lookup_elem(bpf_map__fd(w->skel->maps.counters), &i, values))
+			return -errno;
+		ret[i] = 0;
+		for (int cpu = 0; cpu < w->n_cpus; cpu++)
+			ret[i] += values[cpu];
+	}
+	return 0;
+}
+
+int watch_probe(struct watch *w, enum probe_program program, bool at_return, pid_t pid, const char *path,
+		const struct probe_site *sites, size_t n_sites, struct probe_group **ret, struct rs_error *err)
+{
+	struct bpf_program *programs[] = {
+		[PROBE_POLL_ENTER] = w->skel->progs.on_poll_enter,
+		[PROBE_POLL_RETURN] = w->skel->progs.on_poll_return,
+		[PROBE_MARKER] = w->skel->progs.on_marker,
+		[PROBE_SET_TASK_ID] = w->skel->progs.on_set_task_id,
+	};
+	struct uprobe_request q = { programs[program], at_return, pid, path, sites, n_sites };
+
+	return w->has_uprobe_multi ? uprobe_attach_multi(&q, ret, err) : uprobe_attach_each(&q, ret, err);
+}
+
+int watch_word(struct watch *w, pid_t tid, uint64_t addr)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_BREAKPOINT,
+		.size = sizeof(attr),
+		.bp_type = HW_BREAKPOINT_W,
+		.bp_addr = addr,
+		.bp_len = HW_BREAKPOINT_LEN_8,
+		.sample_period = 1,
+		.disabled = 1,
+		.exclude_kernel = 1,
+		.exclude_hv = 1,
+	};
+	_cleanup_close_ int fd = syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, PERF_EVENT_IOC_SET_BPF, bpf_program__fd(w->skel->progs.on_id_write)))
+		return -errno;
+	if (ioctl(fd, PERF_EVENT_IOC_REFRESH, 1)) /* one shot; also enables it */
+		return -errno;
+	return take_fd(&fd);
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* The paragraph of one block. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/escape.h"
+#include "base/fmt.h"
+#include "sink/color.h"
+#include "sink/formats.h"
+#include "sink/paragraph.h"
+
+#define LINE_COLUMNS 80
+#define LABEL_COLUMNS 12 /* "  task      " */
+#define NAME_COLUMNS 26 /* padded to, so that the columns of consecutive blocks meet */
+#define PLACE_COLUMNS 14
+#define PLACE_AT_LEAST ((size_t)28) /* of a long place is shown beside any thread */
+#define GAP 2
+#define DETAIL_COLUMNS 36
+#define ROOM (ESCAPE_SIZE(LINE_COLUMNS) + 64)
+
+/* A piece of the task line with its width on the terminal. */
+struct cell {
+	char text[ROOM];
+	size_t columns;
+};
+
+static bool is_excused(const struct block *b)
+{
+	return b->cause == CAUSE_STARVED || b->cause == CAUSE_THROTTLED;
+}
+
+/* The machine's fault is not announced as if the code had blocked. */
+static const char *title_of(const struct block *b)
+{
+	if (b->is_ongoing)
+		return "◐ ONGOING ";
+	if (b->cause == CAUSE_STARVED)
+		return "● STARVED ";
+	if (b->cause == CAUSE_THROTTLED)
+		return "● THROTTLED";
+	return "● BLOCKING";
+}
+
+static enum paint title_paint(const struct block *b)
+{
+	if (is_excused(b))
+		return PAINT_EXCUSED;
+	return b->is_ongoing ? PAINT_ONGOING : severity_paint(b->severity);
+}
+
+/* In the unit of the duration beside it: milliseconds up to ten seconds, then seconds. */
+static void print_parts(FILE *f, const struct block *b)
+{
+	double unit = b->duration_ns < UINT64_C(10000000000) ? 1e6 : 1e9;
+
+	if (b->parts_known)
+		fprintf(f, "   cpu %.1f · off-cpu %.1f · run-queue %.1f",
+			(double)b->oncpu_ns / unit, (double)b->offcpu_ns / unit,
+			(double)b->runq_ns / unit);
+	else
+		fputs("   cpu ? · off-cpu ? · run-queue ?", f);
+}
+
+static void print_title(FILE *f, const struct sink_options *o, const struct block *b)
+{
+	const char *severity = severity_name(b->severity), *off = color_of(o, PAINT_NONE);
+
+	fprintf(f, "%s%s%s  %s", color_of(o, title_paint(b)), title_of(b), off,
+		FMT_DURATION(b->duration_ns));
+	if (severity)
+		fprintf(f, "  %s%s%s",
+			color_of(o, is_excused(b) ? PAINT_EXCUSED : severity_paint(b->severity)),
+			severity, off);
+	print_parts(f, b);
+	fputc('\n', f);
+}
+
+static void print_label(FILE *f, const struct sink_options *o, const char *label)
+{
+	fprintf(f, "  %s%-9s%s ", color_of(o, PAINT_LABEL), label, color_of(o, PAINT_NONE));
+}
+
+static void set_cell(struct cell *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void set_cell(struct cell *c, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(c->text, sizeof(c->text), format, args);
+	va_end(args);
+	c->columns = escape_columns(c->text);
+}
+
+static void thread_cell(const struct sink_options *o, const struct block *b, struct cell *ret)
+{
+	char raw[sizeof(b->thread) + 1], thread[ESCAPE_SIZE(4 * sizeof(b->thread))], ids[48];
+	const char *role = role_name(b->role);
+
+	snprintf(raw, sizeof(raw), "%.*s", (int)sizeof(b->thread), b->thread);
+	escape_shorten(thread, raw, 4 * sizeof(b->thread));
+	if (o->enable_pids)
+		snprintf(ids, sizeof(ids), "(pid %d tid %d)", b->pid, b->tid);
+	else
+		snprintf(ids, sizeof(ids), "(tid %d)", b->tid);
+
+	if (b->role == ROLE_WORKER && b->worker >= 0)
+		set_cell(ret, "worker %d %s", b->worker, ids);
+	else if (b->role == ROLE_WORKER)
+		set_cell(ret, "worker ? %s", ids);
+	else
+		set_cell(ret, "%s %s%s%s", role ? role : "role unknown", thread,
+			 thread[0] ? " " : "", ids);
+}
+
+static void id_cell(const struct block *b, struct cell *ret)
+{
+	if (b->task_id)
+		set_cell(ret, "%" PRIu64, b->task_id);
+	else
+		set_cell(ret, "root");
+}
+
+static void name_cell(const struct task_name *t, size_t columns, struct cell *ret)
+{
+	ret->columns = escape_shorten(ret->text, t->name ? t->name : "name unknown", columns);
+}
+
+/* The line number is never what gets lost. */
+static void place_cell(const struct task_name *t, size_t columns, struct cell *ret)
+{
+	char line[16] = "", file[ESCAPE_SIZE(LINE_COLUMNS)];
+
+	if (!t->file) {
+		set_cell(ret, "?");
+		return;
+	}
+	if (t->line)
+		snprintf(line, sizeof(line), ":%" PRIu32, t->line);
+	escape_shorten(file, t->file, columns - strlen(line));
+	set_cell(ret, "%s%s", file, line);
+}
+
+static void print_cell(FILE *f, const struct cell *c, size_t columns)
+{
+	fprintf(f, "%s%*s", c->text, columns > c->columns ? (int)(columns - c->columns) : 0, "");
+}
+
+/* As much padding as brings text to the wanted width without using more than what is left of the
+ * line. */
+static size_t padded(size_t columns, size_t wanted, size_t *left)
+{
+	size_t padding = wanted > columns ? wanted - columns : 0;
+
+	if (padding > *left)
+		padding = *left;
+	*left -= padding;
+	return columns + padding;
+}
+
+/* One line when all of it fits, else name and place get a line each, with room for long ones. */
+static void print_task(FILE *f, const struct sink_options *o, const struct block *b)
+{
+	struct cell id, name, place, thread;
+	size_t room, place_room = PLACE_AT_LEAST, needed, left;
+
+	id_cell(b, &id);
+	thread_cell(o, b, &thread);
+	room = LINE_COLUMNS - LABEL_COLUMNS - id.columns - GAP;
+	if (thread.columns + GAP + PLACE_AT_LEAST < room)
+		place_room = room - thread.columns - GAP;
+	name_cell(&b->task, room, &name);
+	place_cell(&b->task, place_room, &place);
+
+	print_label(f, o, "task");
+	fprintf(f, "%s%*s%s", id.text, GAP, "", color_of(o, PAINT_NAME));
+	needed = name.columns + GAP + place.columns + GAP + thread.columns;
+	if (needed <= room) {
+		left = room - needed;
+		print_cell(f, &name, padded(name.columns, NAME_COLUMNS, &left));
+		fprintf(f, "%s%*s", color_of(o, PAINT_NONE), GAP, "");
+		print_cell(f, &place, padded(place.columns, PLACE_COLUMNS, &left));
+	} else {
+		fprintf(f, "%s%s\n%*s", name.text, color_of(o, PAINT_NONE),
+			(int)(LABEL_COLUMNS + id.columns + GAP), "");
+		fputs(place.text, f);
+	}
+	fprintf(f, "%*s%s\n", GAP, "", thread.text);
+}
+
+static void print_syscall(FILE *f, const struct syscall_use *use)
+{
+	char detail[ESCAPE_SIZE(DETAIL_COLUMNS)];
+
+	fprintf(f, "%s %s", use->name ? use->name : "?", FMT_DURATION(use->ns));
+	if (use->count != 1)
+		fprintf(f, " ×%s", FMT_COUNT(use->count));
+	if (use->detail[0]) {
+		escape_shorten(detail, use->detail, DETAIL_COLUMNS);
+		fprintf(f, " (%s)", detail);
+	}
+	fputc('\n', f);
+}
+
+/* Whether the cause is time in system calls, so that the longest of them belongs beside it. */
+static bool is_syscall_cause(enum cause c)
+{
+	return c != CAUSE_CPU && c != CAUSE_PAGE_FAULT && c != CAUSE_STARVED &&
+	       c != CAUSE_THROTTLED;
+}
+
+static void print_cause(FILE *f, const struct sink_options *o, const struct block *b)
+{
+	size_t n = b->n_syscalls < BLOCK_SYSCALLS ? b->n_syscalls : BLOCK_SYSCALLS, first = 0;
+
+	print_label(f, o, "cause");
+	fputs(cause_name(b->cause), f);
+	if (b->cause == CAUSE_STARVED)
+		fputs(": no CPU was free for it — the machine's fault, not the code's\n", f);
+	else if (b->cause == CAUSE_THROTTLED)
+		fputs(": CPU quota used up — the cgroup limit's doing, not the code's\n", f);
+	else if (!n || !is_syscall_cause(b->cause))
+		fputc('\n', f);
+	else {
+		fputs(": ", f);
+		print_syscall(f, &b->syscalls[first++]);
+	}
+	for (size_t i = first; i < n; i++) {
+		print_label(f, o, i == 0 ? "syscalls" : "");
+		print_syscall(f, &b->syscalls[i]);
+	}
+}
+
+static const char *detection_words(enum detection d)
+{
+	const char *name = detection_name(d);
+
+	if (d == DETECTION_BOTH)
+		return "both detectors";
+	return name ? name : "unknown";
+}
+
+static void print_timing(FILE *f, const struct sink_options *o, const struct block *b)
+{
+	print_label(f, o, "timing");
+	fprintf(f, "%s ±%s", detection_words(b->detection), FMT_DURATION(b->error_ns));
+	if (b->phase == PHASE_DROP)
+		fputs(" · phase drop", f);
+	if (b->polls > 1)
+		fprintf(f, " · %s polls not told apart", FMT_COUNT(b->polls));
+	else if (!b->polls)
+		fputs(" · perhaps several polls", f);
+	fputc('\n', f);
+}
+
+int text_block(const struct sink_options *o, const struct block *b)
+{
+	struct paragraph p;
+	int r = paragraph_begin(&p);
+
+	if (r < 0)
+		return r;
+	print_title(p.f, o, b);
+	print_task(p.f, o, b);
+	print_cause(p.f, o, b);
+	print_timing(p.f, o, b);
+	fputc('\n', p.f);
+	return paragraph_end(&p, o->out);
+}

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Scores as a table of at most 120 columns, as JSON and as Markdown."""
+
+import json
+
+# (heading, width, metric or attribute of a Tally, format)
+COLUMNS = (
+    ("blocks", 6, "expected", "d"),
+    ("recall", 7, "recall", ".1f"),
+    ("prec.", 6, "precision", ".1f"),
+    ("p50ms", 6, "error_p50_ms", ".3f"),
+    ("p99ms", 6, "error_p99_ms", ".3f"),
+    ("maxms", 6, "error_max_ms", ".3f"),
+    ("bound", 6, "bound_kept", ".1f"),
+    ("id", 6, "task_id", ".1f"),
+    ("role", 6, "role", ".1f"),
+    ("cause", 6, "cause", ".1f"),
+    ("phase", 6, "phase", ".1f"),
+    ("ongo.", 6, "ongoing", ".1f"),
+    ("offp", 6, "offcpu_p99_ms", ".3f"),
+    ("mrg", 4, "merged", "d"),
+    ("stl", 4, "disturbed", "d"),
+)
+WIDTHS = (11, 14, 8)
+
+LEGEND = """\
+blocks: that had to be found; recall, prec.(ision), bound kept, task id, role, cause, phase, ongo.(ing) in %;
+p50, p99, max: error of the duration in ms; offp: p99 error of the off-CPU part; mrg: blocks that say they may be
+several polls; stl: blocks left out of errors because the machine stalled at an edge. exact*: root futures."""
+
+
+def header():
+    return _line("build", "program", "mode", [name for name, *_rest in COLUMNS])
+
+
+def _line(build, program, mode, cells):
+    left = "".join(f"{text:<{width}.{width}}" for text, width in zip((build, program, mode), WIDTHS))
+    return left + "".join(f"{cell:>{column[1]}}" for cell, column in zip(cells, COLUMNS))
+
+
+def _cells(tally):
+    values = {**vars(tally), **tally.metrics()}
+    return [
+        "-" if values[name] is None else format(values[name], form)
+        for _heading, _width, name, form in COLUMNS
+    ]
+
+
+def mode_name(mode, tally):
+    """In exact mode, root futures are timed by samples; they have rows of their own."""
+    return mode if mode == tally.timing else mode + "*"
+
+
+def row(build, program, mode, tally):
+    return _line(build, program, mode_name(mode, tally), _cells(tally))
+
+
+def as_dict(build, program, mode, tally):
+    return {
+        "build": build,
+        "program": program,
+        "mode": mode,
+        "timing": tally.timing,
+        "expected": tally.expected,
+        "found": tally.found,
+        "reported": tally.reported,
+        "false": tally.false,
+        "near_threshold": tally.near,
+        "merged": tally.merged,
+        "merged_polls": tally.merged_polls,
+        "disturbed": tally.disturbed,
+        **tally.metrics(),
+        "problem_texts": tally.problems,
+        "notes": tally.notes[:50],
+    }
+
+
+def write_json(path, rows, stalls, failures):
+    text = json.dumps(
+        {"rows": [as_dict(*row_) for row_ in rows], "stalls": stalls, "failures": failures}, indent=1
+    )
+    path.write_text(text + "\n")
+
+
+def markdown(rows):
+    """One line per build, program and mode, for doc/ACCURACY.md."""
+    names = ["build", "program", "mode", *(name for name, *_rest in COLUMNS)]
+    lines = ["| " + " | ".join(names) + " |", "|---|---|---|" + "---:|" * len(COLUMNS)]
+    for build, program, mode, tally in rows:
+        cells = [build, program, mode_name(mode, tally), *_cells(tally)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+BEGIN, END = "<!-- truth: begin -->", "<!-- truth: end -->"
+
+
+def write_between_markers(path, text):
+    """Replaces what is between the markers; a file without them gets them at its end."""
+    whole = path.read_text() if path.exists() else "# Accuracy\n"
+    before, marker, rest = whole.partition(BEGIN)
+    if not marker:
+        before = whole.rstrip("\n") + "\n\n"
+    after = rest.partition(END)[2] if marker else "\n"
+    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")

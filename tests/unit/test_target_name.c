@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "target/demangle.h"
+#include "target/name.h"
+
+#define ARC "alloc::sync::Arc<tokio::runtime::scheduler::multi_thread::handle::Handle>"
+
+static void check(const char *type, const char *expect)
+{
+	char symbol[8192], name[FUTURE_NAME_SIZE] = "";
+
+	snprintf(symbol, sizeof(symbol), "tokio::runtime::task::raw::poll::<%s, " ARC ">", type);
+	assert_true(future_name(symbol, name));
+	assert_string_equal(name, expect);
+}
+
+static void test_async_fn(void **state)
+{
+	check("app::api::handle_upload::{closure#0}", "app::api::handle_upload");
+	check("app::main::{closure#1}", "app::main::{async#1}");
+	check("app::main::{closure#0}::{closure#0}", "app::main::{async#0.0}");
+	check("app::main::{closure#0}::{closure#12}", "app::main::{async#0.12}");
+	check("app::{impl#3}::run::{closure#0}", "app::{impl#3}::run");
+}
+
+static void test_methods(void **state)
+{
+	check("<app::api::Svc>::call::{closure#0}", "app::api::Svc::call");
+	check("<app::api::Svc as app::api::Handler>::go::{closure#0}", "<app::api::Svc as Handler>::go");
+	check("<app::Pool<app::db::Conn> as app::Run<u8>>::run::{closure#0}", "<app::Pool<Conn> as Run<u8>>::run");
+}
+
+static void test_generics(void **state)
+{
+	check("app::generic::<&str>::{closure#0}", "app::generic<&str>");
+	check("app::generic::<alloc::vec::Vec<core::option::Option<u8>>>::{closure#0}",
+	      "app::generic<Vec<Option<\xe2\x80\xa6>>>");
+	check("app::Wrap<app::api::handle_upload::{closure#0}>", "app::Wrap<handle_upload>");
+	check("app::Wrap<'_, app::f::{closure#2}, (), (u8, u8), [u8; 4]>",
+	      "app::Wrap<f::{async#2}, (), (\xe2\x80\xa6), [\xe2\x80\xa6]>");
+	check("app::Wrap<fn(u8) -> alloc::vec::Vec<u8>>", "app::Wrap<fn>");
+	check("app::Wrap<'static>", "app::Wrap");
+	check("app::Wrap<&'a mut app::X, *const app::Y>", "app::Wrap<&mut X, &Y>");
+	check("app::Ready", "app::Ready");
+}
+
+static void test_wrappers(void **state)
+{
+	check("core::pin::Pin<alloc::boxed::Box<dyn core::future::future::Future<Output = ()> + core::marker::Send>>",
+	      "dyn Future");
+	check("core::pin::Pin<alloc::boxed::Box<dyn for<'a> app::Job<'a, u8>>>", "dyn Job");
+	check("alloc::boxed::Box<app::f::{closure#0}, alloc::alloc::Global>", "app::f");
+	check("tracing::instrument::Instrumented<app::f::{closure#0}>", "app::f");
+	check("tokio::runtime::blocking::task::BlockingTask<app::work::{closure#0}>", "app::work::{closure#0}");
+	check("tokio::runtime::blocking::task::BlockingTask<app::work::{closure#0}::{closure#1}>",
+	      "app::work::{closure#0.1}");
+}
+
+static void test_long(void **state)
+{
+	char type[400] = "app::", name[FUTURE_NAME_SIZE], symbol[600];
+
+	memset(type + 5, 'x', 300);
+	snprintf(symbol, sizeof(symbol), "tokio::runtime::task::raw::poll::<%s, u8>", type);
+	assert_true(future_name(symbol, name));
+	assert_int_equal(strlen(name), FUTURE_NAME_CHARS - 1 + 3);
+	assert_string_equal(name + FUTURE_NAME_CHARS - 1, "\xe2\x80\xa6");
+}
+
+static void test_hostile(void **state)
+{
+	static const char *const bad[] = {
+		"", "tokio::runtime::task::raw::poll", "tokio::runtime::task::raw::poll::<", "main",
+		"tokio::runtime::task::raw::poll::<>", "tokio::runtime::task::raw::poll::<app::f>",
+		"tokio::runtime::task::raw::poll::<, u8>", "tokio::runtime::task::raw::poll::<)))), u8>",
+	};
+	static const char *const odd[] = {
+		"<", ">", "::", "::::", "a::<", "&", "&mut ", "dyn ", "dyn for<", "(", "[", "{closure#", "*",
+		"<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<", "core::pin::Pin<",
+		"{closure#1}{closure#2}", "<a as b", "'", "a<'", "\x1b[31mred",
+	};
+	char name[FUTURE_NAME_SIZE], symbol[512];
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(future_name(bad[i], name));
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		snprintf(symbol, sizeof(symbol), "tokio::runtime::task::raw::poll::<%s, u8>", odd[i]);
+		future_name(symbol, name);
+		snprintf(symbol, sizeof(symbol), "tokio::runtime::task::raw::poll::<%s", odd[i]);
+		future_name(symbol, name);
+	}
+	check("\x1b[31mred", "?[31mred");
+}
+
+static void test_demangle(void **state)
+{
+	char text[256];
+
+	assert_true(demangle("_ZN5tokio7runtime4task3raw4poll17h18a7b2e33e3d724cE.llvm.9899872412698395430", text,
+			     sizeof(text)));
+	assert_string_equal(text, "tokio::runtime::task::raw::poll");
+	assert_true(demangle("_RNvNtCs1_3app3api3run", text, sizeof(text)));
+	assert_string_equal(text, "app::api::run");
+	assert_false(demangle("main", text, sizeof(text)));
+	assert_false(demangle("_ZN5tokio7runtime4task3raw4poll17h18a7b2e33e3d724cE", text, 16));
+	assert_false(demangle("_RNvNtCs1_3app3api3run", text, 0));
+}
+
+/* A tuple of two references to the tuple before, forty times over: 2^40 bytes if it were written out. */
+static void test_demangle_bomb(void **state)
+{
+	char symbol[1024] = "_RINvC1a1b", text[DEMANGLE_MAX];
+	size_t at = strlen(symbol), previous;
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	previous = at - 2;
+	strcpy(symbol + at, "Tuu");
+	at += 3;
+	symbol[at++] = 'E';
+	for (int i = 0; i < 40; i++) {
+		size_t start = at - 2;
+		char ref[8];
+
+		/* base 62, one less than the offset behind "_R" */
+		if (previous - 1 < 62)
+			snprintf(ref, sizeof(ref), "B%c_", digits[previous - 1]);
+		else
+			snprintf(ref, sizeof(ref), "B%c%c_", digits[(previous - 1) / 62 - (0)], digits[(previous - 1) % 62]);
+		at += (size_t)snprintf(symbol + at, sizeof(symbol) - at, "T%s%sE", ref, ref);
+		previous = start;
+	}
+	strcpy(symbol + at, "E");
+	assert_false(demangle(symbol, text, sizeof(text)));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_async_fn), cmocka_unit_test(test_methods),
+		cmocka_unit_test(test_generics), cmocka_unit_test(test_wrappers),
+		cmocka_unit_test(test_long),	 cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_demangle), cmocka_unit_test(test_demangle_bomb),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

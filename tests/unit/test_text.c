@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/escape.h"
+#include "samples.h"
+#include "sink/sink.h"
+
+#define HELLO(value) sink_find("text")->hello(&o, value)
+#define BLOCK(value) sink_find("text")->block(&o, value)
+#define STATS(value) sink_find("text")->stats(&o, value)
+#define VALIDATION(value) sink_find("text")->validation(&o, value)
+#define BYE(value) sink_find("text")->bye(&o, value)
+
+/* Runs `call` with options o that write to memory; the text is in `ret`. */
+#define PRINT(call, ret, ...)                                                                    \
+	do {                                                                                     \
+		size_t _len;                                                                     \
+		struct sink_options o = { .out = open_memstream(&(ret), &_len), ##__VA_ARGS__ }; \
+		assert_int_equal(call, 0);                                                       \
+		fclose(o.out);                                                                   \
+	} while (0)
+
+#define assert_prints(call, expected, ...)            \
+	do {                                          \
+		char *_text = NULL;                   \
+		PRINT(call, _text, ##__VA_ARGS__);    \
+		assert_string_equal(_text, expected); \
+		free(_text);                          \
+	} while (0)
+
+static void a_block(void **state)
+{
+	struct block b = sample_block();
+
+	assert_prints(
+		BLOCK(&b),
+		"● BLOCKING  450.12 ms  CRITICAL   cpu 449.8 · off-cpu 0.2 · run-queue 0.1\n"
+		"  task      42  app::handle_upload          src/api.rs:142  worker 3 (tid 24038)\n"
+		"  cause     cpu\n"
+		"  timing    sampled ±0.41 ms\n\n");
+}
+
+static void a_block_with_syscalls_and_long_names(void **state)
+{
+	struct block b = sample_block();
+
+	b.task.name = "test_async_app::slow_file_reader::{async_fn#0}";
+	b.task.file = "examples/test-async-app/src/main.rs";
+	b.cause = CAUSE_FILE;
+	b.severity = SEVERITY_SLOW;
+	b.phase = PHASE_DROP;
+	b.polls = 3;
+	b.syscalls[0] = (struct syscall_use){ "read", 448100000, 3, "/data/x" };
+	b.syscalls[1] = (struct syscall_use){ "openat", 1200000, 1, "" };
+	b.n_syscalls = 2;
+	assert_prints(
+		BLOCK(&b),
+		"● BLOCKING  450.12 ms  SLOW   cpu 449.8 · off-cpu 0.2 · run-queue 0.1\n"
+		"  task      42  test_async_app::slow_file_reader::{async_fn#0}\n"
+		"                examples/test-async-app/src/main.rs:142  worker 3 (tid 24038)\n"
+		"  cause     file: read 448.10 ms ×3 (/data/x)\n"
+		"            openat 1.20 ms\n"
+		"  timing    sampled ±0.41 ms · phase drop · 3 polls not told apart\n\n");
+}
+
+static void an_ongoing_block_of_a_root_future(void **state)
+{
+	struct block b = sample_block();
+
+	b.is_ongoing = true;
+	b.task_id = 0;
+	b.task.name = "app::main";
+	b.role = ROLE_BLOCK_ON;
+	strcpy(b.thread, "main");
+	b.cause = CAUSE_SLEEP;
+	b.duration_ns = UINT64_C(12345600000);
+	b.oncpu_ns = 100 * SAMPLE_MS;
+	b.offcpu_ns = UINT64_C(12245600000);
+	b.runq_ns = 0;
+	b.syscalls[0] = (struct syscall_use){ "clock_nanosleep", UINT64_C(12245000000), 1, "" };
+	b.n_syscalls = 1;
+	b.detection = DETECTION_BOTH;
+	assert_prints(
+		BLOCK(&b),
+		"◐ ONGOING   12.346 s  CRITICAL   cpu 0.1 · off-cpu 12.2 · run-queue 0.0\n"
+		"  task      root  app::main            src/api.rs:142  block_on main (tid 24038)\n"
+		"  cause     sleep: clock_nanosleep 12.245 s\n"
+		"  timing    both detectors ±0.41 ms\n\n");
+}
+
+static void a_starved_block_is_not_the_codes_fault(void **state)
+{
+	struct block b = sample_block();
+
+	b.cause = CAUSE_STARVED;
+	b.syscalls[0] = (struct syscall_use){ "write", 2000, 1, "" };
+	b.n_syscalls = 1;
+	assert_prints(
+		BLOCK(&b),
+		"● STARVED   450.12 ms  CRITICAL   cpu 449.8 · off-cpu 0.2 · run-queue 0.1\n"
+		"  task      42  app::handle_upload          src/api.rs:142  worker 3 (tid 24038)\n"
+		"  cause     starved: no CPU was free for it — the machine's fault, not the code's\n"
+		"  syscalls  write 2.00 µs\n"
+		"  timing    sampled ±0.41 ms\n\n");
+}
+
+static void unknown_is_said(void **state)
+{
+	struct block b = unknown_block();
+
+	assert_prints(
+		BLOCK(&b),
+		"● BLOCKING  5.12 ms   cpu ? · off-cpu ? · run-queue ?\n"
+		"  task      root  name unknown                ?         role unknown (tid 24001)\n"
+		"  cause     other\n"
+		"  timing    exact ±20 ns · perhaps several polls\n\n");
+}
+
+static void the_pid_when_asked_for(void **state)
+{
+	struct block b = sample_block();
+
+	assert_prints(BLOCK(&b),
+		      "● BLOCKING  450.12 ms  CRITICAL   cpu 449.8 · off-cpu 0.2 · run-queue 0.1\n"
+		      "  task      42  app::handle_upload\n"
+		      "                src/api.rs:142  worker 3 (pid 24000 tid 24038)\n"
+		      "  cause     cpu\n"
+		      "  timing    sampled ±0.41 ms\n\n",
+		      .enable_pids = true);
+}
+
+static void hostile_names_are_shown_harmless(void **state)
+{
+	struct block b = hostile_block();
+	char *text = NULL;
+
+	assert_prints(
+		BLOCK(&b),
+		"● BLOCKING  450.12 ms  CRITICAL   cpu 449.8 · off-cpu 0.2 · run-queue 0.1\n"
+		"  task      42  01234567890123456789012345678901…9012345678901234567890123456789\n"
+		"                \\x1b]0;owned…\\u{202e}.rs:7  block_on "
+		"\\xff\\x1b[2J\\u{9b}\\r\\xff\\x1b[2J\\u{9b}\\r (tid 24038)\n"
+		"  cause     file: read 448.10 ms ×3 (/tmp/\\xff\\xfe\\nb\"\\\\)\n"
+		"  timing    sampled ±0.41 ms\n\n");
+	PRINT(BLOCK(&b), text);
+	for (const char *c = text; *c; c++)
+		assert_true(*c == '\n' || ((unsigned char)*c >= 0x20 && *c != 0x7f));
+	free(text);
+}
+
+static void lines_of_ordinary_blocks_fit_80_columns(void **state)
+{
+	static const char names[] =
+		"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl";
+	struct block b = sample_block();
+
+	for (size_t name = 0; name < sizeof(names); name++) {
+		for (size_t file = 0; file < sizeof(names); file++) {
+			char *text = NULL, *rest, *line;
+
+			b.task.name = names + name;
+			b.task.file = names + file;
+			b.task_id = name * file * 1000;
+			PRINT(BLOCK(&b), text);
+			rest = text;
+			while ((line = strsep(&rest, "\n")))
+				assert_true(escape_columns(line) <= 80);
+			free(text);
+		}
+	}
+}
+
+static void colors_only_when_asked_for(void **state)
+{
+	struct block b = sample_block();
+
+	assert_prints(BLOCK(&b),
+		      "\x1b[1;31m● BLOCKING\x1b[0m  450.12 ms  \x1b[1;31mCRITICAL\x1b[0m   "
+		      "cpu 449.8 · off-cpu 0.2 · run-queue 0.1\n"
+		      "  \x1b[2mtask     \x1b[0m 42  \x1b[1mapp::handle_upload        \x1b[0m  "
+		      "src/api.rs:142  worker 3 (tid 24038)\n"
+		      "  \x1b[2mcause    \x1b[0m cpu\n"
+		      "  \x1b[2mtiming   \x1b[0m sampled ±0.41 ms\n\n",
+		      .color = true);
+}
+
+static void the_first_paragraph(void **state)
+{
+	assert_prints(HELLO(&sample_hello),
+		      "watching  /srv/app/server (pid 24000)\n"
+		      "          Tokio 1.47.1 · rustc 1.89.0 · 12 future types\n"
+		      "          symbols v0 · debuginfo lines\n"
+		      "          mode sampled, 997 Hz · reports blocks from 5.00 ms\n"
+		      "warning: names come from \\x1b[31msymbols\n"
+		      "warning: no debuginfo\n\n");
+	assert_prints(HELLO(&unknown_hello),
+		      "watching  unknown program (pid 24000)\n"
+		      "          Tokio version unknown · 1 future type\n"
+		      "          symbols none · debuginfo none\n"
+		      "          mode exact, 997 Hz · reports blocks from 0.50 ms\n\n");
+}
+
+static void statistics_only_when_asked_for(void **state)
+{
+	assert_prints(STATS(&sample_stats), "");
+	assert_prints(
+		STATS(&sample_stats),
+		"stats     sampled · 12 blocks · 34,567 polls · 59,000 samples · cost 0.31 % of a CPU"
+		" · lost 12 ring_full · lost 3,456 tasks_evicted\n",
+		.enable_stats = true);
+}
+
+static void the_comparison_with_markers(void **state)
+{
+	struct validation v = { .markers = 1, .missed = 1 };
+
+	assert_prints(
+		VALIDATION(&sample_validation),
+		"   markers  detected   matched    missed     extra  duration difference\n"
+		"       120       120       119         1         1  p50 1.20 µs, p99 34.0 µs\n"
+		"task ids: 119 agree, 0 differ\n\n");
+	assert_prints(VALIDATION(&v),
+		      "   markers  detected   matched    missed     extra  duration difference\n"
+		      "         1         0         0         1         0  unknown\n\n");
+}
+
+static void the_summary(void **state)
+{
+	assert_prints(
+		BYE(&sample_bye),
+		"  count    total      max      p99  cause                  task\n"
+		"      3   1.35 s   450 ms   450 ms  cpu                    app::handle_upload\n"
+		"  1,234   61.7 s  50.1 ms  50.1 ms  sleep/clock_nanosleep  root\n"
+		"      1  6.00 ms  6.00 ms  6.00 ms  starved                name unknown\n"
+		"starved: no CPU was free — the machine's fault, not the code's\n"
+		"\n"
+		"1,238 blocks in 60.0 s: 3 CRITICAL, 1,234 SLOW; blocked for 63.1 s; 1 still ongoing"
+		" (target exited)\n"
+		"lost: 12 ring_full, 3,456 tasks_evicted\n");
+	assert_prints(BYE(&empty_bye), "no blocks in 2.00 s (interrupted)\n");
+	assert_prints(BYE(&empty_bye), "pid 24000: no blocks in 2.00 s (interrupted)\n",
+		      .enable_pids = true);
+}
+
+static void a_long_ranking_is_cut(void **state)
+{
+	struct site sites[25] = { 0 };
+	struct bye b = {
+		.blocks = 25, .sites = sites, .n_sites = 25, .watched_ns = 1000 * SAMPLE_MS
+	};
+	char *text = NULL;
+
+	for (size_t i = 0; i < 25; i++)
+		sites[i] = sample_sites[0];
+	PRINT(BYE(&b), text);
+	assert_non_null(strstr(text, "\nand 5 more: 15 blocks, 6.75 s\n\n25 blocks in 1.00 s: "));
+	free(text);
+}
+
+static void full_disk(void **state)
+{
+	_cleanup_fclose_
+	FILE *full = fopen("/dev/full", "w");
+	struct sink_options o = { .out = full };
+	struct block b = sample_block();
+
+	if (!full)
+		skip();
+	assert_int_equal(HELLO(&sample_hello), -ENOSPC);
+	assert_int_equal(BLOCK(&b), -ENOSPC);
+	assert_int_equal(BYE(&sample_bye), -ENOSPC);
+}
+
+static void closed_pipe(void **state)
+{
+	struct block b = sample_block();
+	struct sink_options o = { 0 };
+	int ends[2];
+
+	signal(SIGPIPE, SIG_IGN);
+	assert_int_equal(pipe(ends), 0);
+	close(ends[0]);
+	o.out = fdopen(ends[1], "w");
+	assert_int_equal(BLOCK(&b), -EPIPE);
+	fclose(o.out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_block),
+		cmocka_unit_test(a_block_with_syscalls_and_long_names),
+		cmocka_unit_test(an_ongoing_block_of_a_root_future),
+		cmocka_unit_test(a_starved_block_is_not_the_codes_fault),
+		cmocka_unit_test(unknown_is_said),
+		cmocka_unit_test(the_pid_when_asked_for),
+		cmocka_unit_test(hostile_names_are_shown_harmless),
+		cmocka_unit_test(lines_of_ordinary_blocks_fit_80_columns),
+		cmocka_unit_test(colors_only_when_asked_for),
+		cmocka_unit_test(the_first_paragraph),
+		cmocka_unit_test(statistics_only_when_asked_for),
+		cmocka_unit_test(the_comparison_with_markers),
+		cmocka_unit_test(the_summary),
+		cmocka_unit_test(a_long_ranking_is_cut),
+		cmocka_unit_test(full_disk),
+		cmocka_unit_test(closed_pipe),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

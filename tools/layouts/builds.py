@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Builds the small program against one Tokio version with one compiler."""
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+# "full" without "macros", whose dependencies take most of the time and hold no state.
+FEATURES = {
+    "min": ["rt", "rt-multi-thread", "time", "sync"],
+    "full": [
+        "rt", "rt-multi-thread", "time", "sync", "net", "signal", "process", "fs", "io-util",
+        "io-std", "parking_lot",
+    ],
+}
+
+MANIFEST = """[package]
+name = "{name}"
+version = "0.0.0"
+edition = "2021"
+rust-version = "{msrv}"
+
+[[bin]]
+name = "{name}"
+path = "{main}"
+
+[dependencies]
+tokio = {{ version = "{req}", features = [{features}] }}
+
+[profile.dev]
+debug = 2
+opt-level = 0
+codegen-units = 1
+incremental = false
+
+[profile.dev.package."*"]
+debug = 0
+
+[profile.dev.package.tokio]
+debug = 2
+
+[workspace]
+"""
+
+
+class BuildFailed(Exception):
+    pass
+
+
+@dataclass(frozen=True)
+class Build:
+    """One cell of the matrix: what is compiled, and how."""
+
+    tokio: str  # "1.47" (newest patch), or an exact version such as "1.51.0"
+    features: str  # key of FEATURES
+    unstable: bool = False
+    debian: bool = False  # the distribution's rustc instead of the one in PATH
+
+    @property
+    def name(self):
+        return "t{}-{}{}{}".format(
+            self.tokio.replace(".", "_"),
+            self.features,
+            "-unstable" if self.unstable else "",
+            "-deb" if self.debian else "",
+        )
+
+    @property
+    def requirement(self):
+        if self.tokio == "newest":
+            return "1"
+        exact = self.tokio.count(".") == 2
+        return ("=" if exact else "~") + self.tokio
+
+
+def _run(args, cwd, env):
+    done = subprocess.run(
+        ["nice", "-n", "19", *args], cwd=cwd, env=env, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+    )
+    if done.returncode:
+        raise BuildFailed(f"{' '.join(args)}:\n{done.stdout[-3000:]}")
+    return done.stdout
+
+
+def _write_crate(build, folder, msrv):
+    folder.mkdir(parents=True, exist_ok=True)
+    features = ", ".join(f'"{f}"' for f in FEATURES[build.features])
+    text = MANIFEST.format(
+        name=build.name, msrv=msrv, main=HERE / "program" / "main.rs",
+        req=build.requirement, features=features,
+    )
+    (folder / "Cargo.toml").write_text(text)
+
+
+def _vendor(folder, env):
+    """An old cargo cannot read the sparse registry: the new one fetches the sources for it."""
+    config = _run(["cargo", "vendor", "vendor"], folder, env)
+    start = config.find("[source")
+    (folder / ".cargo").mkdir(exist_ok=True)
+    (folder / ".cargo" / "config.toml").write_text(config[start:])
+
+
+def rustc_version(debian):
+    rustc = "/usr/bin/rustc" if debian else "rustc"
+    out = subprocess.run([rustc, "--version"], text=True, check=True, stdout=subprocess.PIPE)
+    return out.stdout.split()[1]
+
+
+def _locked_tokio(folder):
+    lock = (folder / "Cargo.lock").read_text()
+    return re.search(r'name = "tokio"\nversion = "([^"]+)"', lock).group(1)
+
+
+def compile_build(build, work):
+    """Returns (path of the executable, exact Tokio version)."""
+    folder = work / build.name
+    shutil.rmtree(folder, ignore_errors=True)
+    env = dict(os.environ, CARGO_TARGET_DIR=str(work / ("target-deb" if build.debian else "target")))
+    env["CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS"] = "fallback"
+    if build.unstable:
+        env["RUSTFLAGS"] = "--cfg tokio_unstable"
+    rustc = rustc_version(build.debian)
+    _write_crate(build, folder, rustc)
+    cargo = ["cargo"]
+    offline = []
+    if build.debian:
+        _run(["cargo", "generate-lockfile"], folder, env)
+        _vendor(folder, env)
+        cargo = ["/usr/bin/cargo"]
+        env["RUSTC"] = "/usr/bin/rustc"
+        offline = ["--offline"]
+    _run([*cargo, "build", "--quiet", "-j2", *offline], folder, env)
+    exe = Path(env["CARGO_TARGET_DIR"]) / "debug" / build.name
+    return exe, _locked_tokio(folder)

@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Runs every test of the project, part by part, and ends with one line:
+
+    N passed, N failed, N skipped
+
+Output is streamed. A part that gives no counts of its own counts as one test. Parts that load BPF
+programs are run through sudo for an ordinary user, or skip themselves where that is impossible.
+
+usage: tools/run_tests.py [--build DIR] [--only PART]... [--list]
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, List, Optional
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parent.parent
+TIMED_OUT = 124  # exit code of timeout(1)
+SUMMARY = re.compile(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?")
+
+
+@dataclass
+class Counts:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+    def total(self):
+        return self.passed + self.failed + self.skipped
+
+    def __str__(self):
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+@dataclass
+class Part:
+    name: str
+    command: List[str]
+    count: Optional[Callable[[str], Counts]] = None  # from the part's output
+    limit_s: int = 600
+    is_root: bool = False  # loads BPF programs
+    is_fatal: bool = False  # nothing after it can succeed
+    junit: Optional[Path] = None
+
+
+def count_junit(path):
+    """Counts of a JUnit file, or None when there is none that can be read."""
+    try:
+        cases = list(ElementTree.parse(path).iter("testcase"))
+    except (OSError, ElementTree.ParseError):
+        return None
+    counts = Counts()
+    for case in cases:
+        kinds = {child.tag for child in case}
+        if kinds & {"failure", "error"}:
+            counts.failed += 1
+        elif "skipped" in kinds:
+            counts.skipped += 1
+        else:
+            counts.passed += 1
+    return counts
+
+
+def count_summary_line(output):
+    """Counts of the last "N passed, N failed, N skipped" in the output, or None."""
+    found = SUMMARY.findall(output)
+    return Counts(*(int(n or 0) for n in found[-1])) if found else None
+
+
+def sudo(command):
+    """The command as root, with what the tests need of this user's surroundings."""
+    if os.geteuid() == 0 or not shutil.which("sudo"):
+        return command
+    keep = [f"{name}={os.environ[name]}"
+            for name in ("PATH", "HOME", "PYTHON", "CARGO_HOME", "RUSTUP_HOME", "RUNTIME_SCOPE",
+                         "PYTHONDONTWRITEBYTECODE")
+            if name in os.environ]
+    return ["sudo", "env", *keep, *command]
+
+
+def give_back(paths):
+    """Hands what root wrote in the build directories to this user, or make clean would fail."""
+    if os.geteuid() != 0 and shutil.which("sudo"):
+        present = [str(p) for p in paths if p.exists()]
+        subprocess.run(["sudo", "chown", "-R", f"{os.getuid()}:{os.getgid()}", *present],
+                       check=False)
+
+
+def stream(command, environment):
+    """Runs a command, copies its output to ours as it comes. Returns (exit code, output)."""
+    lines = []
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace") as process:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+        code = process.wait()
+    return code, "".join(lines)
+
+
+def run_part(part, environment):
+    """Returns the part's counts; its exit code counts when it gives none, or contradicts them."""
+    if part.junit:
+        part.junit.unlink(missing_ok=True)
+    command = ["timeout", "--kill-after=10", str(part.limit_s), *part.command]
+    code, output = stream(sudo(command) if part.is_root else command, environment)
+    if code == TIMED_OUT:
+        print(f"run_tests: stopped after {part.limit_s} s")
+    counts = count_junit(part.junit) if part.junit else None
+    if counts is None and part.count:
+        counts = part.count(output)
+    if counts is None:
+        counts = Counts(passed=int(code == 0), failed=int(code != 0))
+    if code != 0 and counts.failed == 0:
+        counts.failed = 1
+    return counts
+
+
+def pytest_part(name, folder, python, build, is_root):
+    junit = build / f"junit-{folder.name}.xml"
+    command = [python, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider",
+               f"--junitxml={junit}", str(folder)]
+    return Part(name, command, junit=junit, is_root=is_root, limit_s=900)
+
+
+def meson_part(name, directory):
+    return Part(name, ["meson", "test", "-C", str(directory), "--no-rebuild", "--print-errorlogs"],
+                junit=directory / "meson-logs" / "testlog.junit.xml")
+
+
+def all_parts(build, python):
+    asan = ROOT / "build-asan"
+    tool = str(ROOT / "tools" / "check_layers.py")
+    return [
+        Part("build", ["make", "--no-print-directory", "build", f"BUILD={build}"], is_fatal=True),
+        Part("build, sanitizers", ["make", "--no-print-directory", "asan"]),
+        Part("build, examples", ["tools/build_examples.sh", str(build / "examples")]),
+        Part("layers", [python, tool]),
+        Part("documentation", [python, str(ROOT / "tools" / "check_docs.py")]),
+        meson_part("unit tests", build),
+        meson_part("unit tests, sanitizers", asan),
+        pytest_part("scorer", ROOT / "tests" / "truth", python, build, is_root=False),
+        pytest_part("end to end", ROOT / "tests" / "e2e", python, build, is_root=True),
+        Part("truth, short", [python, str(ROOT / "tests" / "truth" / "run.py"), "--short"],
+             count=count_summary_line, is_root=True, limit_s=900),
+    ]
+
+
+def print_table(rows):
+    print(f"\n{'part':<26}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>10}")
+    for name, counts, seconds in rows:
+        print(f"{name:<26}{counts.passed:>8}{counts.failed:>8}{counts.skipped:>9}{seconds:>10.1f}")
+
+
+def parse_arguments(arguments):
+    parser = argparse.ArgumentParser(description="Runs every test of the project.")
+    parser.add_argument("--build", default="build", help="build directory (default: build)")
+    parser.add_argument("--only", action="append", default=[], metavar="PART",
+                        help="run only this part; may be repeated")
+    parser.add_argument("--list", action="store_true", help="print the names of the parts")
+    return parser.parse_args(arguments)
+
+
+def main(arguments):
+    options = parse_arguments(arguments)
+    build = (ROOT / options.build).resolve()
+    parts = all_parts(build, os.environ.get("PYTHON") or sys.executable)
+    if options.list:
+        print("\n".join(part.name for part in parts))
+        return 0
+    unknown = set(options.only) - {part.name for part in parts}
+    if unknown:
+        print(f"run_tests: no such part: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    environment = {"RUNTIME_SCOPE": str(build / "src" / "runtime-scope"), **os.environ,
+                   "PYTHONDONTWRITEBYTECODE": "1"}
+    os.environ.update(environment)
+
+    total, rows = Counts(), []
+    for part in parts:
+        if options.only and part.name not in options.only:
+            continue
+        print(f"\n== {part.name}", flush=True)
+        started = time.monotonic()
+        counts = run_part(part, environment)
+        rows.append((part.name, counts, time.monotonic() - started))
+        total.add(counts)
+        if part.is_fatal and counts.failed:
+            print(f"run_tests: {part.name} failed, so nothing else can be run")
+            break
+    give_back([build, ROOT / "build-asan"])
+    print_table(rows)
+    print(total)
+    return 1 if total.failed or not total.total() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

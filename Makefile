@@ -24,7 +24,6 @@ $(BUILD)/build.ninja:
 
 build: $(BUILD)/build.ninja
 	$(ENV) ninja -C $(BUILD)
-	@ln -sf src/runtime-scope $(BUILD)/runtime-scope
 
 build-asan/build.ninja:
 	$(ENV) meson setup build-asan -Dbuildtype=debug -Db_sanitize=address,undefined -Db_lundef=false
@@ -46,12 +45,12 @@ test:
 truth:
 	tools/bootstrap.sh test
 	$(MAKE) --no-print-directory build
-	$(ENV) $$PYTHON tests/truth/run.py
+	$(ENV) $$PYTHON tests/truth/run.py --long
 
 bench:
 	tools/bootstrap.sh test bench
 	$(MAKE) --no-print-directory build
-	$(ENV) $$PYTHON bench/run.py
+	$(ENV) $$PYTHON bench/bench.py --write
 
 check: build
 	$(ENV) $$PYTHON tools/check_layers.py

@@ -158,7 +158,8 @@ def check_exit_codes(tally, program):
     gone.wait()
     try:
         for wanted, pid, extra in ((3, gone.pid, []), (4, sleeper.pid, []), (2, sleeper.pid, ["--no-such-option"])):
-            command = [str(program.absolute()), "watch", "--pid", str(pid), "--format", "ndjson", "-o", "/dev/null", *extra]
+            command = [str(program.absolute()), "watch", "--pid", str(pid), "--format", "ndjson", "-o", "/dev/null"]
+            command += extra
             code = subprocess.run(command, capture_output=True, timeout=30).returncode
             if code != wanted:
                 tally.problems.append(f"exit code {code}, not {wanted}: {' '.join(command[1:])}")

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Speaks like runtime-scope and measures nothing: with it the harness itself is tested, and its own cost seen.
 
-DUMMY_FAULT=exit|late|leak|silent makes it misbehave: a wrong exit code, a slow end, growing memory, no hello."""
+DUMMY_FAULT=exit|late|silent|mute makes it misbehave: a wrong exit code, a slow end, no hello, nothing at all."""
 
 import argparse
 import json
@@ -52,10 +52,12 @@ def main():
     for sig in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sig, lambda *_: stop.append(1))
     with open(args.output, "w") as out:
-        if not fault("silent"):
+        if not fault("silent") and not fault("mute"):
             line(out, "hello", pid=args.pid, mode="exact" if args.mode == "exact" else "sampled", future_types=0)
         while not stop and alive(args.pid):
             time.sleep(0.05)
+            if fault("mute"):
+                continue
             line(out, "stats", blocks=0, polls=0, overhead={"bpf_ns": 0, "user_ns": 0, "percent": 0.0})
         if fault("late"):
             time.sleep(1)

@@ -37,6 +37,7 @@ build pkg    zlib                  zlib1g-dev        zlib-devel             zlib
 build pkg    capstone              libcapstone-dev   capstone-devel         capstone
 build pkg    jansson               libjansson-dev    jansson-devel          jansson
 build pkg    libcap-ng             libcap-ng-dev     libcap-ng-devel        libcap-ng
+build pkg    libseccomp            libseccomp-dev    libseccomp-devel       libseccomp
 build pkg    cmocka                libcmocka-dev     libcmocka-devel        cmocka
 build header uthash.h              uthash-dev        uthash-devel           uthash
 build header demangle.h            libiberty-dev     binutils-devel         binutils

@@ -24,7 +24,10 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMED_OUT = 124  # exit code of timeout(1)
-SUMMARY = re.compile(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?")
+SKIPPED = 77  # a part's own exit code for "this machine does not let me"
+SCORES = re.compile(r"^(\d+) scores, (\d+) below their floors$", re.MULTILINE)
+# The programs of the accuracy harness cover Tokio versions that need this Rust.
+TRUTH_RUST_MINOR = 80
 
 
 @dataclass
@@ -53,6 +56,7 @@ class Part:
     limit_s: int = 600
     is_root: bool = False  # loads BPF programs
     is_fatal: bool = False  # nothing after it can succeed
+    skip_reason: Optional[str] = None
     junit: Optional[Path] = None
 
 
@@ -74,20 +78,38 @@ def count_junit(path):
     return counts
 
 
-def count_summary_line(output):
-    """Counts of the last "N passed, N failed, N skipped" in the output, or None."""
-    found = SUMMARY.findall(output)
-    return Counts(*(int(n or 0) for n in found[-1])) if found else None
+def count_scores(output):
+    """Counts of the accuracy run: one a program, build and mode. None when it gave no result."""
+    found = SCORES.search(output)
+    if not found:
+        return None
+    scores, failed = int(found.group(1)), int(found.group(2))
+    return Counts(passed=max(scores - failed, 0), failed=failed)
 
 
-def sudo(command):
+def old_rust():
+    """Why the accuracy programs cannot be built, or None."""
+    try:
+        text = subprocess.run(["rustc", "--version"], capture_output=True, text=True,
+                              check=True).stdout
+        minor = int(re.match(r"rustc 1\.(\d+)", text).group(1))
+    except (OSError, subprocess.CalledProcessError, AttributeError):
+        return "there is no rustc that works"
+    if minor < TRUTH_RUST_MINOR:
+        return f"needs Rust 1.{TRUTH_RUST_MINOR} or newer, this is {text.strip()}"
+    return None
+
+
+def sudo(command, build):
     """The command as root, with what the tests need of this user's surroundings."""
     if os.geteuid() == 0 or not shutil.which("sudo"):
         return command
     keep = [f"{name}={os.environ[name]}"
-            for name in ("PATH", "HOME", "PYTHON", "CARGO_HOME", "RUSTUP_HOME", "RUNTIME_SCOPE",
+            for name in ("PATH", "HOME", "PYTHON", "RUSTUP_HOME", "RUNTIME_SCOPE",
                          "PYTHONDONTWRITEBYTECODE")
             if name in os.environ]
+    # Root must not write into this user's own.
+    keep.append(f"CARGO_HOME={build / 'cargo-home-root'}")
     return ["sudo", "env", *keep, *command]
 
 
@@ -112,12 +134,17 @@ def stream(command, environment):
     return code, "".join(lines)
 
 
-def run_part(part, environment):
+def run_part(part, build, environment):
     """Returns the part's counts; its exit code counts when it gives none, or contradicts them."""
+    if part.skip_reason:
+        print(f"SKIPPED: {part.skip_reason}")
+        return Counts(skipped=1)
     if part.junit:
         part.junit.unlink(missing_ok=True)
     command = ["timeout", "--kill-after=10", str(part.limit_s), *part.command]
-    code, output = stream(sudo(command) if part.is_root else command, environment)
+    code, output = stream(sudo(command, build) if part.is_root else command, environment)
+    if code == SKIPPED:
+        return Counts(skipped=1)
     if code == TIMED_OUT:
         print(f"run_tests: stopped after {part.limit_s} s")
     counts = count_junit(part.junit) if part.junit else None
@@ -144,19 +171,25 @@ def meson_part(name, directory):
 
 def all_parts(build, python):
     asan = ROOT / "build-asan"
-    tool = str(ROOT / "tools" / "check_layers.py")
+    truth, tools = ROOT / "tests" / "truth", ROOT / "tools"
+    make = ["make", "--no-print-directory"]
+    no_truth = old_rust()
     return [
-        Part("build", ["make", "--no-print-directory", "build", f"BUILD={build}"], is_fatal=True),
-        Part("build, sanitizers", ["make", "--no-print-directory", "asan"]),
-        Part("build, examples", ["tools/build_examples.sh", str(build / "examples")]),
-        Part("layers", [python, tool]),
-        Part("documentation", [python, str(ROOT / "tools" / "check_docs.py")]),
+        Part("build", [*make, "build", f"BUILD={build}"], is_fatal=True),
+        Part("build, sanitizers", [*make, "asan"]),
+        Part("build, examples", [str(tools / "build_examples.sh"), str(build / "examples")]),
+        Part("build, truth programs", [python, str(truth / "builds.py"), "release"],
+             skip_reason=no_truth),
+        Part("layers", [python, str(tools / "check_layers.py")]),
+        Part("documentation", [python, str(tools / "check_docs.py")]),
+        Part("formatting", [str(tools / "check_format.sh")]),
         meson_part("unit tests", build),
         meson_part("unit tests, sanitizers", asan),
-        pytest_part("scorer", ROOT / "tests" / "truth", python, build, is_root=False),
+        pytest_part("truth harness", truth, python, build, is_root=False),
+        pytest_part("cost harness", ROOT / "bench", python, build, is_root=True),
         pytest_part("end to end", ROOT / "tests" / "e2e", python, build, is_root=True),
-        Part("truth, short", [python, str(ROOT / "tests" / "truth" / "run.py"), "--short"],
-             count=count_summary_line, is_root=True, limit_s=900),
+        Part("truth, short", [python, str(truth / "run.py"), "--short"],
+             count=count_scores, is_root=True, limit_s=900, skip_reason=no_truth),
     ]
 
 
@@ -186,7 +219,7 @@ def main(arguments):
     if unknown:
         print(f"run_tests: no such part: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
-    environment = {"RUNTIME_SCOPE": str(build / "src" / "runtime-scope"), **os.environ,
+    environment = {"RUNTIME_SCOPE": str(build / "runtime-scope"), **os.environ,
                    "PYTHONDONTWRITEBYTECODE": "1"}
     os.environ.update(environment)
 
@@ -196,7 +229,7 @@ def main(arguments):
             continue
         print(f"\n== {part.name}", flush=True)
         started = time.monotonic()
-        counts = run_part(part, environment)
+        counts = run_part(part, build, environment)
         rows.append((part.name, counts, time.monotonic() - started))
         total.add(counts)
         if part.is_fatal and counts.failed:

@@ -104,7 +104,7 @@ class Load:
         return self._read("report")
 
     def window(self, seconds, tool_pid=None):
-        """Counters over the next `seconds`: differences of all the report holds, of interrupts and of the tool's CPU."""
+        """Over the next `seconds`: differences of all the report holds, of interrupts and of the tool's CPU."""
         before = self._counters(tool_pid)
         time.sleep(seconds)
         after = self._counters(tool_pid)

@@ -7,7 +7,7 @@ import platform
 BEGIN = "<!-- bench:begin -->"
 END = "<!-- bench:end -->"
 HEAD = ("load", "tool", "target's CPU, % more", "wall, % more", "BPF + interrupts, % CPU", "tool, % CPU", "RSS, MB",
-        "attach, s", "detach, s", "ns/poll")
+        "attach, s (CPU)", "detach, s", "ns/poll")
 
 
 def interval(estimated, digits=1):
@@ -24,6 +24,12 @@ def number(value, digits=2):
     return "–" if value is None else f"{value:.{digits}f}"
 
 
+def attach(arm):
+    if arm["attach_s"] is None or arm["attach_cpu_s"] is None:
+        return "–"
+    return f"{middle(arm['attach_s'])} ({middle(arm['attach_cpu_s'])})"
+
+
 def cells(result, arm):
     label = "control (A/A)" if arm["tool"] == "control" else arm["label"]
     if not arm["windows"]:
@@ -32,7 +38,7 @@ def cells(result, arm):
     price = arm["price_per_poll_ns"]
     return (result["load"], label, interval(arm["cpu_percent"]), interval(arm["wall_percent"]),
             number(arm["paid_percent"]), middle(arm["tool_cpu_percent"]), number(arm["peak_rss_mb"], 1),
-            middle(arm["attach_s"]), middle(arm["detach_s"]), "–" if price is None else f"{price['median']:.0f}")
+            attach(arm), middle(arm["detach_s"]), "–" if price is None else f"{price['median']:.0f}")
 
 
 def rows(results):
@@ -55,8 +61,8 @@ def markdown(document):
     """What stands between the markers."""
     machine = document["machine"]
     out = [f"Linux {machine['kernel']}, {machine['cpus']} CPUs ({machine['cpu']}), {document['date']}; "
-           f"median of {document['rounds']} rounds with windows of {document['window_s']} s (peers: every third round); "
-           f"an interrupt costs {document['interrupt_text']} here.", ""]
+           f"median of {document['rounds']} rounds with windows of {document['window_s']} s "
+           f"(peers: every third round); an interrupt costs {document['interrupt_text']} here.", ""]
     out += ["| " + " | ".join(HEAD) + " |", "|---|---|" + "---:|" * (len(HEAD) - 2)]
     out += ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in rows(document["results"])]
     out += ["", "The loads bare:", "", "| load | units a second | CPU ns a unit | context switches a second |",

@@ -3,6 +3,19 @@
 #ifndef RS_BPF_LOOK_H
 #define RS_BPF_LOOK_H
 
+/* Whose memory to read: the current thread's own, or (`remote`, sleepable programs) that of one asleep. */
+struct rs_memory {
+	struct task_struct *task;
+	bool remote;
+};
+
+static __always_inline long read_user(struct rs_memory m, void *to, __u32 size, __u64 from)
+{
+	if (m.remote)
+		return bpf_copy_from_user_task(to, size, (void *)from, m.task, 0);
+	return bpf_probe_read_user(to, size, (void *)from);
+}
+
 struct rs_look {
 	__u64 now, id, sched, handle, core;
 	__u32 tick;
@@ -11,6 +24,7 @@ struct rs_look {
 	__u8 copy;
 	__u8 flags; /* enum rs_poll_flag: NO_TICK, DROP */
 	__u8 is_entered; /* some runtime polls on this thread: never so in a spawn_blocking closure */
+	__u8 is_asleep; /* set by the caller: the thread is about to sleep */
 	__u8 nests; /* a turn of this scheduler may hold polls of a LocalSet inside the root's poll */
 };
 
@@ -31,33 +45,34 @@ static __always_inline __u64 ctx_word(const struct rs_thread *t, __s16 off)
 }
 
 /* Start of the TLS block that holds CONTEXT, 0 when this thread has none. glibc: dtv[module].val at 16 * module. */
-static __always_inline __u64 tls_block(struct task_struct *task, const struct rs_layout *l)
+static __always_inline __u64 tls_block(struct rs_memory m, const struct rs_layout *l)
 {
-	__u64 fsbase = task->thread.fsbase, dtv = 0, count = 0, block = 0;
+	__u64 fsbase = m.task->thread.fsbase, dtv = 0, count = 0, block = 0;
 
 	if (!l->tls_module || !fsbase)
 		return fsbase;
-	if (bpf_probe_read_user(&dtv, sizeof(dtv), (void *)(fsbase + 8)) || !dtv)
+	if (read_user(m, &dtv, sizeof(dtv), fsbase + 8) || !dtv)
 		return 0;
-	if (bpf_probe_read_user(&count, sizeof(count), (void *)(dtv - 16)) || count < l->tls_module)
+	if (read_user(m, &count, sizeof(count), dtv - 16) || count < l->tls_module)
 		return 0;
-	if (bpf_probe_read_user(&block, sizeof(block), (void *)(dtv + 16ULL * l->tls_module)))
+	if (read_user(m, &block, sizeof(block), dtv + 16ULL * l->tls_module))
 		return 0;
 	return block + 1 < 2 ? 0 : block; /* 0 and -1: not allocated on this thread */
 }
 
 /* The scheduler's own context: its pointer, kind and Core. */
-static __always_inline int read_scheduler(struct rs_thread *t, const struct rs_layout *l, __u64 block,
-					  struct rs_look *k, __u64 *ret_tag)
+static __always_inline int read_scheduler(struct rs_memory m, struct rs_thread *t,
+					  const struct rs_layout *l, __u64 block, struct rs_look *k,
+					  __u64 *ret_tag)
 {
 	*ret_tag = l->tag_mt;
 	if (l->sched >= 0)
 		k->sched = raw_word(t, l->sched);
 	else if (l->worker_ctx)
-		bpf_probe_read_user(&k->sched, sizeof(k->sched), (void *)(block + l->worker_ctx));
+		read_user(m, &k->sched, sizeof(k->sched), block + l->worker_ctx);
 	if (!k->sched)
 		return 0;
-	if (bpf_probe_read_user(t->ctx, RS_SCHED, (void *)k->sched))
+	if (read_user(m, t->ctx, RS_SCHED, k->sched))
 		return -1;
 	if (l->ctx_tag >= 0)
 		*ret_tag = ctx_word(t, l->ctx_tag) & 0xff;
@@ -65,22 +80,32 @@ static __always_inline int read_scheduler(struct rs_thread *t, const struct rs_l
 	return 0;
 }
 
-static __always_inline void read_tick(const struct rs_layout *l, struct rs_look *k, bool is_mt)
+static __always_inline void read_tick(struct rs_memory m, const struct rs_layout *l, struct rs_look *k,
+				      bool is_mt)
 {
 	__s16 off = is_mt ? l->tick_mt : l->tick_ct;
 
-	if (!k->core || off < 0 || bpf_probe_read_user(&k->tick, sizeof(k->tick), (void *)(k->core + off)))
+	if (!k->core || off < 0 || read_user(m, &k->tick, sizeof(k->tick), k->core + off))
 		k->flags |= RS_POLL_NO_TICK;
+}
+
+static __always_inline bool is_parked(struct task_struct *task, const struct rs_look *k)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+	return k->is_asleep && BPF_CORE_READ(regs, orig_ax) == RS_NR_FUTEX;
 }
 
 /*
  * The table of tokio-internals.md E. In a poll: coop budget set, runtime entered, and the scheduler's core in place
  * (it is taken away by block_in_place). Without a budget the id may be that of a task (an unconstrained future, or one
  * that the runtime is dropping) or of the thread's own blocking task: user space finds out and names it in task_id.
- * On a current_thread scheduler there is no such other task.
+ * On a current_thread scheduler there is no such other task. A block_on caller without a scheduler of its own parks
+ * in a futex and does nothing else outside its future: found elsewhere, it polls an unconstrained one.
  */
-static __always_inline void classify(const struct rs_thread *t, struct rs_look *k, bool is_mt, bool has_budget,
-				     bool has_handle)
+static __always_inline void classify(const struct rs_thread *t, struct task_struct *task,
+				     struct rs_look *k, bool is_mt, bool has_budget,
+				     bool has_handle, bool may_lack_budget)
 {
 	bool is_task = k->id && (k->id == t->task_id || (k->sched && !is_mt));
 
@@ -88,7 +113,7 @@ static __always_inline void classify(const struct rs_thread *t, struct rs_look *
 	if (k->is_entered && has_budget) {
 		k->kind = k->sched && !k->core ? RS_LOOK_IN_PLACE : RS_LOOK_POLL;
 	} else if (k->is_entered) {
-		if (is_task)
+		if (is_task || (may_lack_budget && !k->sched && !is_parked(task, k)))
 			k->kind = RS_LOOK_POLL;
 		if (k->sched && !k->core)
 			k->flags |= RS_POLL_DROP; /* shutdown holds the core outside the context */
@@ -103,10 +128,10 @@ static __always_inline void classify(const struct rs_thread *t, struct rs_look *
 	}
 }
 
-static __always_inline int look_at_copy(struct rs_thread *t, struct task_struct *task, const struct rs_layout *l,
-					struct rs_look *k)
+static __always_inline int look_at_copy(struct rs_memory m, struct rs_thread *t,
+					const struct rs_layout *l, struct rs_look *k)
 {
-	__u64 block = tls_block(task, l), tag, handle_tag;
+	__u64 block = tls_block(m, l), tag, handle_tag;
 	bool is_mt, is_ct;
 
 	k->id = k->sched = k->core = k->handle = 0;
@@ -117,30 +142,31 @@ static __always_inline int look_at_copy(struct rs_thread *t, struct task_struct 
 	if (!block)
 		return 0;
 	t->context = block + l->context;
-	if (bpf_probe_read_user(t->raw, l->size & (RS_CONTEXT - 1), (void *)t->context))
+	if (read_user(m, t->raw, l->size & (RS_CONTEXT - 1), t->context))
 		return -1;
 	if (l->id_tag < 0 || raw_word(t, l->id_tag) == 1)
 		k->id = raw_word(t, l->id);
 	handle_tag = raw_word(t, l->handle_tag) & 0xff;
 	k->handle = raw_word(t, l->handle);
 	k->is_entered = raw_byte(t, l->runtime) != l->runtime_not_entered;
-	if (read_scheduler(t, l, block, k, &tag))
+	if (read_scheduler(m, t, l, block, k, &tag))
 		return -1;
 	is_mt = k->sched ? tag == l->tag_mt : handle_tag == l->tag_mt;
 	is_ct = k->sched ? !is_mt : l->sched < 0 && handle_tag == l->tag_ct;
-	classify(t, k, is_mt, raw_byte(t, l->budget) == 1, handle_tag == l->tag_mt || handle_tag == l->tag_ct);
+	classify(t, m.task, k, is_mt, raw_byte(t, l->budget) == 1, handle_tag == l->tag_mt || handle_tag == l->tag_ct,
+		 !is_ct); /* up to Tokio 1.28 a current_thread scheduler does not show */
 	k->role = is_ct ? RS_ROLE_CURRENT_THREAD :
 		  k->sched ? RS_ROLE_WORKER :
 		  k->id ? RS_ROLE_LOCAL_SET : RS_ROLE_BLOCK_ON;
 	if (k->kind != RS_LOOK_POLL)
 		return 0;
-	read_tick(l, k, is_mt);
+	read_tick(m, l, k, is_mt);
 	k->nests = is_ct && !(k->flags & RS_POLL_NO_TICK);
 	return 0;
 }
 
-/* Fills k for the first copy of Tokio that this thread is busy with. The task's memory must be the current one. */
-static __noinline void take_look(struct rs_thread *t, struct task_struct *task, struct rs_look *k)
+/* Fills k for the first copy of Tokio that this thread is busy with. */
+static __always_inline void look_at(struct rs_memory m, struct rs_thread *t, struct rs_look *k)
 {
 	__u8 kind = RS_LOOK_NOT_TOKIO;
 
@@ -151,7 +177,7 @@ static __noinline void take_look(struct rs_thread *t, struct task_struct *task, 
 			break;
 		if (!l->valid)
 			continue;
-		if (look_at_copy(t, task, l, k)) {
+		if (look_at_copy(m, t, l, k)) {
 			kind = RS_LOOK_UNREADABLE;
 			continue;
 		}
@@ -162,27 +188,33 @@ static __noinline void take_look(struct rs_thread *t, struct task_struct *task, 
 	k->kind = kind;
 }
 
+static __noinline void take_look(struct rs_thread *t, struct task_struct *task, struct rs_look *k)
+{
+	look_at((struct rs_memory){ task, false }, t, k);
+}
+
 /*
  * When the poll is the first of its batch, the runtime's own clock (CLOCK_MONOTONIC, kept since Tokio 1.29) was read
  * just before it; otherwise that clock is still a lower bound. Narrows [*lo, *hi].
  */
 #define RS_BATCH_TO_POLL_NS 100000
-static __always_inline bool narrow_start(const struct rs_layout *l, const struct rs_look *k, __u64 on_cpu_since,
-					 __u64 *lo, __u64 *hi)
+static __always_inline bool narrow_start(struct rs_memory m, const struct rs_layout *l,
+					 const struct rs_look *k, __u64 on_cpu_since, __u64 *lo,
+					 __u64 *hi)
 {
 	bool is_mt = k->role == RS_ROLE_WORKER;
 	__s16 off = is_mt ? l->started_mt : l->started_ct;
 	struct { __u64 sec; __u32 nsec; } at;
 	__u64 batch = 0, ns;
 
-	if (!k->core || off < 0 || bpf_probe_read_user(&at, 12, (void *)(k->core + off)))
+	if (!k->core || off < 0 || read_user(m, &at, 12, k->core + off))
 		return false;
 	ns = at.sec * 1000000000ULL + at.nsec;
 	if (ns <= *lo || ns > *hi)
 		return false;
 	*lo = ns;
 	if (!is_mt || l->batch_mt < 0 ||
-	    bpf_probe_read_user(&batch, sizeof(batch), (void *)(k->core + l->batch_mt)))
+	    read_user(m, &batch, sizeof(batch), k->core + l->batch_mt))
 		return false;
 	if (batch != 1 || on_cpu_since > ns)
 		return false;

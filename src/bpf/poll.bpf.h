@@ -122,17 +122,19 @@ static __always_inline struct rs_poll *push_poll(struct rs_thread *t)
 }
 
 /* Of the worker whose context the last look copied. */
-static __always_inline __s32 read_worker_index(struct rs_thread *t, const struct rs_layout *l)
+static __always_inline __s32 read_worker_index(struct rs_memory m, struct rs_thread *t,
+					       const struct rs_layout *l)
 {
 	__u64 index = 0;
 
 	if (l->worker_index < 0 ||
-	    bpf_probe_read_user(&index, sizeof(index), (void *)(ctx_word(t, l->ctx_owner) + l->worker_index)))
+	    read_user(m, &index, sizeof(index), ctx_word(t, l->ctx_owner) + l->worker_index))
 		return RS_UNKNOWN;
 	return (__s32)index;
 }
 
-static __noinline void open_sampled(struct rs_thread *t, const struct rs_look *k)
+static __always_inline void open_from(struct rs_memory m, struct rs_thread *t,
+				      const struct rs_look *k)
 {
 	struct rs_poll *p = push_poll(t);
 	const struct rs_layout *l = &config.copies[k->copy & (RS_COPIES - 1)];
@@ -147,7 +149,7 @@ static __noinline void open_sampled(struct rs_thread *t, const struct rs_look *k
 	p->copy = k->copy;
 	p->role = k->role;
 	p->flags = k->flags;
-	if (narrow_start(l, k, t->in_ns, &lo, &hi))
+	if (narrow_start(m, l, k, t->in_ns, &lo, &hi))
 		p->flags |= RS_POLL_BATCH_START;
 	if (!lo) {
 		p->flags |= RS_POLL_BEFORE;
@@ -157,7 +159,13 @@ static __noinline void open_sampled(struct rs_thread *t, const struct rs_look *k
 	p->start_hi = hi;
 	p->seen = k->now;
 	if (k->sched && k->role == RS_ROLE_WORKER)
-		p->worker = read_worker_index(t, l);
+		p->worker = read_worker_index(m, t, l);
+}
+
+static __noinline void open_sampled(struct rs_thread *t, struct task_struct *task,
+				    const struct rs_look *k)
+{
+	open_from((struct rs_memory){ task, false }, t, k);
 }
 
 /* Two sibling tasks in one turn of a current_thread scheduler are LocalSet tasks: the root's poll is around them. */
@@ -169,7 +177,6 @@ static __noinline void imply_root(struct rs_thread *t)
 	inner->role = RS_ROLE_LOCAL_SET;
 	root->id = 0;
 	root->off_ns = root->runq_ns = root->throttled_ns = 0;
-	root->reported = 0;
 	root->flags |= RS_POLL_IMPLIED;
 	__builtin_memset(root->spells, 0, sizeof(root->spells));
 	t->depth = 2;
@@ -185,7 +192,7 @@ static __noinline void join_poll(struct rs_thread *t, struct task_struct *task, 
 	if (t->idle_hi && t->idle_id == k->id && t->task_id == k->id && !p) {
 		/* It had no budget and was taken for idle until user space knew better. */
 		t->last_ns = t->idle_lo;
-		open_sampled(t, k);
+		open_sampled(t, task, k);
 		p = poll_top(t);
 		if (p)
 			p->start_hi = t->idle_hi;
@@ -216,7 +223,7 @@ static __noinline void join_poll(struct rs_thread *t, struct task_struct *task, 
 		} else if (p->id) {
 			close_poll(t, task, p->seen, k->now); /* task, then the root of the same turn: in sequence */
 		}
-		open_sampled(t, k);
+		open_sampled(t, task, k);
 		p = poll_top(t);
 		if (p && t->depth == 2)
 			p->role = RS_ROLE_LOCAL_SET;
@@ -228,11 +235,12 @@ static __noinline void join_poll(struct rs_thread *t, struct task_struct *task, 
 			close_poll(t, task, p->seen, k->now);
 	}
 	t->last_ns = last;
-	open_sampled(t, k);
+	open_sampled(t, task, k);
 }
 
 /* Where a poll timed by a probe runs, from a look at its end: probes do not read the scheduler at every poll. */
-static __noinline void place_exact(struct rs_thread *t, struct rs_poll *p, const struct rs_look *k)
+static __noinline void place_exact(struct rs_thread *t, struct task_struct *task,
+				   struct rs_poll *p, const struct rs_look *k)
 {
 	const struct rs_layout *l = &config.copies[k->copy & (RS_COPIES - 1)];
 
@@ -241,7 +249,7 @@ static __noinline void place_exact(struct rs_thread *t, struct rs_poll *p, const
 	p->copy = k->copy;
 	p->role = !k->sched && k->role != RS_ROLE_CURRENT_THREAD ? RS_ROLE_LOCAL_SET : k->role;
 	if (p->role == RS_ROLE_WORKER)
-		p->worker = read_worker_index(t, l);
+		p->worker = read_worker_index((struct rs_memory){ task, false }, t, l);
 }
 
 /* The thread was seen outside any poll, or with its core handed over: whatever was under way has ended. */
@@ -257,7 +265,7 @@ static __noinline void leave_polls(struct rs_thread *t, struct task_struct *task
 				p->seen = k->now; /* without a budget, but inside: the return probe will tell */
 				return;
 			}
-			place_exact(t, p, k);
+			place_exact(t, task, p, k);
 		}
 		close_poll(t, task, p->seen, k->now);
 	}

@@ -73,6 +73,7 @@ static __always_inline void count_one(__u32 which)
 #define RS_TASK_GROUPS 4
 #define RS_TASK_CANCELLED 32 /* bit 5 of the task state word, all Tokio 1.x */
 #define RS_NR_POLL 7
+#define RS_NR_FUTEX 202
 #define RS_NR_PPOLL 271
 #define barrier() asm volatile("" ::: "memory")
 
@@ -284,7 +285,7 @@ static __noinline void note_syscall(struct rs_thread *t, struct task_struct *tas
 static __always_inline void switched_out(struct task_struct *task, __u64 now, bool is_asleep)
 {
 	struct rs_thread *t = thread_of_or_new(task);
-	struct rs_look k = { .now = now };
+	struct rs_look k = { .now = now, .is_asleep = is_asleep };
 
 	if (!t)
 		return;
@@ -341,6 +342,53 @@ int on_switch(__u64 *ctx)
 	if (to)
 		switched_in(next, now);
 	timer_stop(timer);
+	return 0;
+}
+
+static __noinline void take_remote_look(struct rs_thread *t, struct task_struct *task,
+					struct rs_look *k)
+{
+	struct rs_memory m = { task, true };
+
+	look_at(m, t, k);
+	if (k->kind == RS_LOOK_POLL)
+		open_from(m, t, k);
+}
+
+/*
+ * Run once after attaching: threads that were asleep by then, perhaps for long, are met by no tick and no switch.
+ * A thread that wakes up meanwhile is left to the other programs.
+ */
+SEC("iter.s/task")
+int on_walk(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct rs_look k = { .now = bpf_ktime_get_ns(), .is_asleep = 1 };
+	struct rs_thread *t;
+	__u64 switches;
+
+	if (!task || !is_target(task) || !task->__state || thread_of(task))
+		return 0;
+	switches = task->nvcsw + task->nivcsw;
+	t = thread_of_or_new(task);
+	if (!t || !row_lock(t))
+		return 0;
+	take_remote_look(t, task, &k);
+	t->look_kind = k.kind;
+	t->idle_id = k.id;
+	t->idle_sched = k.sched;
+	t->idle_handle = k.handle;
+	t->idle_copy = k.copy;
+	t->idle_sp = t->sp = user_sp(task);
+	t->idle_lo = t->idle_hi = k.now;
+	t->out_kind = RS_OUT_ASLEEP;
+	if (t->depth)
+		note_syscall(t, task);
+	if (task->nvcsw + task->nivcsw == switches && task->__state)
+		t->out_ns = k.now;
+	else
+		t->depth = 0;
+	row_unlock(t);
 	return 0;
 }
 
@@ -467,7 +515,7 @@ static __noinline void end_exact(struct rs_thread *t, struct task_struct *task, 
 			t->depth--;
 			return;
 		}
-		place_exact(t, p, &k);
+		place_exact(t, task, p, &k);
 	}
 	close_poll(t, task, now, now);
 }

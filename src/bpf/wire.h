@@ -100,7 +100,7 @@ struct rs_poll {
 	__u64 header; /* task header when a probe or a suspect's stack gave it */
 	__u64 site;   /* exact: low half of the probe's cookie, see RS_SITE_* */
 	__s32 worker;
-	__u32 reported; /* user space: how many ongoing reports were made */
+	__u32 user_flags; /* user space: enum rs_poll_flag found by inspection */
 	struct rs_spell spells[RS_SPELLS];
 };
 

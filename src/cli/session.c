@@ -156,6 +156,7 @@ int session_bye(struct session *s, const char *reason)
 
 	if (!s->has_hello)
 		report_hello(s, now);
+	s->ongoing = rows_count_ongoing(s, now);
 	watch_config(s->watch)->tgid = 0; /* what is in the ring now is all there is */
 	watch_consume(s->watch);
 	report_stats(s, now);

@@ -98,6 +98,9 @@ static bool calibrate_copies(struct session *s)
 		publish(s, i);
 	}
 	config->tgid = threads[0].tgid_global;
+	if (is_new && watch_walk(s->watch, s->process->pid) < 0 && !s->has_hello)
+		session_warn(s, "this kernel cannot show threads that were asleep in a block before the "
+				"tool came (needs Linux 5.18)");
 	return is_new;
 }
 

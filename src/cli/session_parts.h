@@ -77,6 +77,8 @@ int learn_attach_exact(struct session *s, struct rs_error *err);
 
 /* session_rows.c: threads inside long polls. */
 void rows_step(struct session *s, uint64_t now);
+/* Polls that have reached the threshold and still last. */
+uint64_t rows_count_ongoing(struct session *s, uint64_t now);
 void rows_close(struct session *s);
 
 /* session_report.c: hello, stats, bye and the records of the ring. */

@@ -10,6 +10,8 @@
 #define STACK_SCAN 65536
 #define INSPECTIONS_MAX 6 /* tries to find one poll's task header */
 #define RESTING_TRIES_MAX 8
+#define TASK_NOTIFIED 4 /* bits of the task state word, all Tokio 1.x */
+#define TASK_CANCELLED 32
 #define STALE_TICKS 4 /* a running thread not seen for so many ticks: nobody knows what it does */
 
 static void read_comm(pid_t pid, uint32_t tid, char ret[16])
@@ -25,15 +27,13 @@ static void read_comm(pid_t pid, uint32_t tid, char ret[16])
 		ret[strcspn(ret, "\n")] = 0;
 }
 
-static void learn_header(struct session *s, uint8_t copy, const struct found_header *h,
-			 uint64_t handle)
+/* A runtime's tasks hold its handle; a task that does not, but is polled, is a LocalSet's. */
+static void learn_scheduler(struct session *s, const struct task_vtable *v, uint64_t scheduler,
+			    uint64_t handle)
 {
-	const struct tokio_copy *c = &s->copies[copy];
-
-	tasks_learn(s->decoder.tasks, copy, h->id, h->vtable);
-	if (handle)
-		tasks_learn_schedule(s->decoder.tasks, c->vtables[h->vtable].schedule,
-				     h->scheduler != handle);
+	if (handle && tasks_scheduler(s->decoder.tasks, v->schedule) == SCHEDULER_UNKNOWN)
+		tasks_learn_scheduler(s->decoder.tasks, v->schedule,
+				      scheduler == handle ? SCHEDULER_RUNTIME : SCHEDULER_LOCAL);
 }
 
 /* Looks for the task's header on the stack: near the scheduler's context, else anywhere above the stack pointer. */
@@ -78,30 +78,44 @@ static void inspect_exact(struct session *s, const struct rs_thread *t, const st
 		return;
 	v = &s->copies[type.copy].vtables[type.vtable];
 	handle_off = s->state[type.copy].calibration.layout.handle;
-	if (tasks_schedule_is_local(s->decoder.tasks, v->schedule) < 0 &&
+	if (tasks_scheduler(s->decoder.tasks, v->schedule) == SCHEDULER_UNKNOWN &&
 	    !process_read(s->process->pid, p->header + v->scheduler_off, &scheduler,
 			  sizeof(scheduler)) &&
 	    !process_read(s->process->pid, t->context + handle_off, &handle, sizeof(handle)))
-		tasks_learn_schedule(s->decoder.tasks, v->schedule, scheduler != handle);
+		learn_scheduler(s, v, scheduler, handle);
 }
 
-static void inspect(struct session *s, const struct rs_thread *t, const struct rs_poll *p,
-		    struct row_state *r)
+/* A task that was cancelled before this poll began is only being dropped. Cancelled while it is polled, it would be
+ * notified as well. The row may meanwhile be about another poll: then the mark is taken back. */
+static void mark_drop(struct session *s, size_t slot, const struct rs_thread *t, const struct rs_poll *p)
+{
+	struct rs_poll *live = &watch_threads(s->watch)[slot].polls[t->depth - 1];
+
+	if (__atomic_load_n(&live->start_hi, __ATOMIC_ACQUIRE) != p->start_hi)
+		return;
+	__atomic_store_n(&live->user_flags, RS_POLL_DROP, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&live->start_hi, __ATOMIC_SEQ_CST) != p->start_hi)
+		__atomic_store_n(&live->user_flags, 0, __ATOMIC_SEQ_CST);
+}
+
+static void inspect(struct session *s, size_t slot, const struct rs_thread *t,
+		    const struct rs_poll *p, struct row_state *r)
 {
 	struct found_header h;
-	struct task_type known;
 
 	if (p->flags & RS_POLL_EXACT_START) {
 		inspect_exact(s, t, p);
 		return;
 	}
-	if (!p->id || p->copy >= s->n_copies || r->inspections >= INSPECTIONS_MAX ||
-	    tasks_find(s->decoder.tasks, p->copy, p->id, &known))
+	if (!p->id || p->copy >= s->n_copies || r->inspections >= INSPECTIONS_MAX)
 		return;
 	r->inspections++;
 	if (find_header(s, t, p, &h)) {
+		if ((h.state & (TASK_CANCELLED | TASK_NOTIFIED)) == TASK_CANCELLED)
+			mark_drop(s, slot, t, p);
 		tasks_learn(s->decoder.tasks, p->copy, h.id, h.vtable);
 		learn_scheduler(s, &s->copies[p->copy].vtables[h.vtable], h.scheduler, p->handle);
+		r->inspections = INSPECTIONS_MAX;
 	}
 }
 
@@ -166,7 +180,7 @@ static void report_ongoing(struct session *s, const struct rs_thread *t, const s
 	r->reported++;
 	read_comm(s->process->pid, t->tid, comm);
 	decode_ongoing(&s->decoder, t, p, comm, now, &b);
-	s->ongoing++;
+	b.level = r->reported - 1;
 	report_block(s, &b);
 }
 
@@ -179,22 +193,33 @@ static uint64_t ongoing_age(const struct session *s, uint32_t reported)
 	return age;
 }
 
-static void step_poll(struct session *s, const struct rs_thread *t, struct row_state *r,
-		      uint64_t now)
+/* How long the poll at the top has surely lasted; 0 when the thread runs but has not been seen for a while. */
+static uint64_t poll_age(const struct session *s, const struct rs_thread *t, uint64_t now)
 {
 	const struct rs_poll *p = &t->polls[t->depth - 1];
-	uint64_t stale = STALE_TICKS * 1000000000ULL / s->options->freq, age;
+	uint64_t stale = STALE_TICKS * 1000000000ULL / s->options->freq;
+
+	if (now < p->start_hi + p->excluded_max || (!t->out_ns && p->seen + stale < now))
+		return 0;
+	return now - p->start_hi - p->excluded_max;
+}
+
+static void step_poll(struct session *s, size_t slot, const struct rs_thread *t,
+		      struct row_state *r, uint64_t now)
+{
+	const struct rs_poll *p = &t->polls[t->depth - 1];
+	uint64_t age;
 
 	if (r->poll_start != p->start_hi) {
 		close_watch(r);
 		r->poll_start = p->start_hi;
 		r->reported = r->inspections = 0;
 	}
-	if (now < p->start_hi + p->excluded_max || (!t->out_ns && p->seen + stale < now))
+	age = poll_age(s, t, now);
+	if (!age)
 		return;
-	age = now - p->start_hi - p->excluded_max;
 	if (age >= s->options->threshold_ns / 4)
-		inspect(s, t, p, r);
+		inspect(s, slot, t, p, r);
 	if (age >= s->options->threshold_ns / 2)
 		watch_end(s, t, p, r);
 	if (age >= ongoing_age(s, r->reported))
@@ -209,14 +234,29 @@ void rows_step(struct session *s, uint64_t now)
 		struct row_state *r = &s->rows[slot];
 		struct rs_thread t;
 
-		if (!watch_row(s->watch, slot, &t) || !t.depth) {
+		if (!watch_row(s->watch, slot, &t))
+			continue;
+		if (!t.depth) {
 			close_watch(r);
-			if (t.tid)
-				identify_resting(s, slot, &t, r);
+			identify_resting(s, slot, &t, r);
 			continue;
 		}
-		step_poll(s, &t, r, now);
+		step_poll(s, slot, &t, r, now);
 	}
+}
+
+uint64_t rows_count_ongoing(struct session *s, uint64_t now)
+{
+	size_t n = watch_n_slots(s->watch);
+	uint64_t count = 0;
+
+	for (size_t slot = 0; slot < n; slot++) {
+		struct rs_thread t;
+
+		if (watch_row(s->watch, slot, &t) && t.depth)
+			count += poll_age(s, &t, now) >= s->options->threshold_ns;
+	}
+	return count;
 }
 
 void rows_close(struct session *s)

@@ -40,8 +40,8 @@ struct tokio_layout {
 	const char *tokio_from, *tokio_to; /* both inclusive: measured; for messages */
 	const char *rustc_note;
 	uint32_t from, to; /* TOKIO_VERSION(), both inclusive; rows of one kind leave no gap */
-	bool old_rustc;	   /* declared-order layout of rustc 1.63 and its neighbours */
-	bool unstable;	   /* built with --cfg tokio_unstable */
+	uint16_t rustc_from, rustc_to; /* rustc 1.x, both inclusive: the compiler orders fields */
+	bool unstable;		       /* built with --cfg tokio_unstable */
 
 	/* runtime::context::Context. size = -1: there is none (<= 1.21) */
 	int16_t size;
@@ -108,10 +108,10 @@ struct tokio_layout {
 const struct tokio_layout *tokio_layouts(size_t *ret_n);
 
 /*
- * The row for a version. minor and patch as in 1.minor.patch; versions newer than all rows get the
- * newest. NULL for versions older than all rows.
+ * The row for Tokio 1.minor.patch compiled by rustc 1.rustc_minor (0 = not known: the newest).
+ * Versions newer than all rows get the newest row. NULL for versions older than all rows.
  */
-const struct tokio_layout *tokio_layout_find(uint32_t minor, uint32_t patch, bool old_rustc,
+const struct tokio_layout *tokio_layout_find(uint32_t minor, uint32_t patch, uint32_t rustc_minor,
 					     bool unstable);
 
 #endif

@@ -28,7 +28,7 @@ struct watch {
 	struct bpf_link **ticks; /* one per CPU */
 	int n_cpus;
 	uint32_t freq;
-	bool has_uprobe_multi;
+	bool has_uprobe_multi, has_walk;
 };
 
 static int on_record(void *context, void *record, size_t size)
@@ -128,26 +128,52 @@ static int load_failed(int r, struct rs_error *err)
 	return r;
 }
 
-static int load(struct watch *w, struct rs_error *err)
+static void use_uprobe_multi(struct watch_bpf *skel)
+{
+	struct bpf_program *programs[] = { skel->progs.on_poll_enter, skel->progs.on_poll_return,
+					   skel->progs.on_marker, skel->progs.on_set_task_id };
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+		bpf_program__set_expected_attach_type(programs[i], UPROBE_MULTI_ATTACH_TYPE);
+}
+
+static int try_load(struct watch *w, bool with_walk, struct rs_error *err)
 {
 	int r;
 
 	w->skel = watch_bpf__open();
 	if (!w->skel)
-		return load_failed(-errno, err);
+		return -errno;
 	r = set_kernel_facts(w, err);
 	if (r < 0)
 		return r;
-	w->has_uprobe_multi = uprobe_multi_supported();
-	if (w->has_uprobe_multi) {
-		bpf_program__set_expected_attach_type(w->skel->progs.on_poll_enter, UPROBE_MULTI_ATTACH_TYPE);
-		bpf_program__set_expected_attach_type(w->skel->progs.on_poll_return, UPROBE_MULTI_ATTACH_TYPE);
-		bpf_program__set_expected_attach_type(w->skel->progs.on_marker, UPROBE_MULTI_ATTACH_TYPE);
-		bpf_program__set_expected_attach_type(w->skel->progs.on_set_task_id, UPROBE_MULTI_ATTACH_TYPE);
+	if (w->has_uprobe_multi)
+		use_uprobe_multi(w->skel);
+	w->has_walk = with_walk;
+	bpf_program__set_autoload(w->skel->progs.on_walk, with_walk);
+	return watch_bpf__load(w->skel);
+}
+
+/* bpf_copy_from_user_task, with which the walk reads a sleeping thread, came with 5.18 (376040e47334). */
+static int load_programs(struct watch *w, struct rs_error *err)
+{
+	int r = try_load(w, true, err);
+
+	if (r < 0 && r != -EPERM && r != -EACCES && !err->text[0]) {
+		watch_bpf__destroy(w->skel);
+		r = try_load(w, false, err);
 	}
-	r = watch_bpf__load(w->skel);
+	return r;
+}
+
+static int load(struct watch *w, struct rs_error *err)
+{
+	int r;
+
+	w->has_uprobe_multi = uprobe_multi_supported();
+	r = load_programs(w, err);
 	if (r < 0)
-		return load_failed(r, err);
+		return err->text[0] ? r : load_failed(r, err);
 	r = fill_free_slots(w);
 	if (r >= 0)
 		r = map_threads(w);
@@ -255,6 +281,28 @@ int watch_attach(struct watch *w, struct rs_error *err)
 			return load_failed(-errno, err);
 	}
 	return attach_ticks(w, err);
+}
+
+int watch_walk(struct watch *w, pid_t pid)
+{
+	union bpf_iter_link_info info = { .task = { .pid = pid } };
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
+	struct bpf_link *link;
+	_cleanup_close_ int fd = -1;
+	char nothing[64];
+
+	if (!w->has_walk)
+		return -EOPNOTSUPP;
+	link = bpf_program__attach_iter(w->skel->progs.on_walk, &opts);
+	if (!link) /* before 6.1 an iterator cannot be told the process: it walks all, the program filters */
+		link = bpf_program__attach_iter(w->skel->progs.on_walk, NULL);
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	while (fd >= 0 && read(fd, nothing, sizeof(nothing)) > 0)
+		continue;
+	bpf_link__destroy(link);
+	return fd < 0 ? -errno : 0;
 }
 
 struct rs_config *watch_config(struct watch *w)

@@ -65,7 +65,8 @@ static void put_timing(struct json_line *l, const struct block *b)
 {
 	json_put(l, "start_ns", json_count(b->start_ns));
 	json_put(l, b->is_ongoing ? "age_ns" : "duration_ns", json_count(b->duration_ns));
-	json_put(l, "error_ns", json_count(b->error_ns));
+	json_put(l, "error_ns",
+		 b->error_ns == BLOCK_ERROR_UNKNOWN ? json_null() : json_count(b->error_ns));
 	json_put(l, "phase", json_text(phase_name(b->phase)));
 	json_put(l, "polls", b->polls ? json_count(b->polls) : json_null());
 	json_put(l, "oncpu_ns", b->parts_known ? json_count(b->oncpu_ns) : json_null());

@@ -245,7 +245,11 @@ static const char *detection_words(enum detection d)
 static void print_timing(FILE *f, const struct sink_options *o, const struct block *b)
 {
 	print_label(f, o, "timing");
-	fprintf(f, "%s ±%s", detection_words(b->detection), FMT_DURATION(b->error_ns));
+	if (b->error_ns == BLOCK_ERROR_UNKNOWN)
+		fprintf(f, "%s · began before the tool looked: at least so long",
+			detection_words(b->detection));
+	else
+		fprintf(f, "%s ±%s", detection_words(b->detection), FMT_DURATION(b->error_ns));
 	if (b->phase == PHASE_DROP)
 		fputs(" · phase drop", f);
 	if (b->polls > 1)
@@ -258,8 +262,12 @@ static void print_timing(FILE *f, const struct sink_options *o, const struct blo
 int text_block(const struct sink_options *o, const struct block *b)
 {
 	struct paragraph p;
-	int r = paragraph_begin(&p);
+	int r;
 
+	/* Most blocks end soon after the threshold and are then told whole. */
+	if (b->is_ongoing && b->level == 0)
+		return 0;
+	r = paragraph_begin(&p);
 	if (r < 0)
 		return r;
 	print_title(p.f, o, b);

@@ -155,6 +155,8 @@ def record(case, command, options, folder):
                 program.tell("go")
                 since = int(program.expect("go", READY_SECONDS)[0])
                 until = int(program.expect("done", case.seconds + READY_SECONDS)[0])
+                # For score.py, should the logs be kept.
+                (folder / "times").write_text(f"{since} {until}\n")
                 time.sleep(GRACE_SECONDS)
                 stop(tool, folder)
         program.tell("exit")
@@ -202,6 +204,7 @@ class Session:
 
     def _keep(self, case, folder):
         if self.options.keep:
+            shutil.copy2(self.clock_output, folder / "stalls")
             name = f"{case.build}.{case.program}.{case.mode}.{case.seed}"
             shutil.rmtree(self.options.keep / name, ignore_errors=True)
             shutil.copytree(folder, self.options.keep / name)

@@ -86,6 +86,8 @@ class Tally:
     merged_polls: int = 0
     disturbed: int = 0
     healthy_false: int = 0
+    stalls: int = 0
+    stalled_ns: int = 0
     right: dict = field(default_factory=lambda: dict.fromkeys(PAIRS, 0))
     wrong: dict = field(default_factory=lambda: dict.fromkeys(PAIRS, 0))
     errors: list = field(default_factory=list)
@@ -167,6 +169,8 @@ def score(run):
     tallies = {timing: Tally(timing) for timing in ("exact", "sampled")}
     main = tallies[run.settings.mode]
     main.problems.extend(run.bad_lines)
+    main.stalls = len(run.stalls.times)
+    main.stalled_ns = run.stalls.within(run.since, run.until)
     _check_frame(run, main)
     hello = run.of_type("hello")
     since = max([run.since, *(line.get("at_ns") or 0 for line in hello[:1])])
@@ -274,7 +278,8 @@ def _score_duration(match, tally, settings):
     tally.count("bound_kept", is_kept)
     tally.bounds_over.append(max(0, bound - settings.period))
     if not is_kept:
-        right = " or ".join(f"{duration / floors.MS:.3f}" for duration in match.durations)
+        durations = sorted(set(match.durations))
+        right = " or ".join(f"{duration / floors.MS:.3f}" for duration in durations)
         tally.note(f"is {right} ms, outside the bound: " + _describe(match.report))
 
 
@@ -397,17 +402,14 @@ def read_stalls(path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--truth", type=Path, required=True, help="folder of *.truth files")
-    parser.add_argument("--blocks", type=Path, required=True, help="NDJSON of the profiler")
-    parser.add_argument("--stalls", type=Path, help="output of second-clock")
+    parser.add_argument("folder", type=Path, help="what run.py --keep kept of one run")
     parser.add_argument("--mode", choices=("exact", "sampled"), required=True)
-    parser.add_argument("--since", type=int, default=0, help="the program's go, in ns")
-    parser.add_argument("--until", type=int, default=1 << 62, help="the program's done, in ns")
     options = parser.parse_args()
-    events, bad = read_events(options.blocks)
-    stalls = read_stalls(options.stalls)[0] if options.stalls else Stalls()
-    run = Run(truthlog.read(options.truth), events, Settings(options.mode), options.since,
-              options.until, stalls, bad_lines=bad)
+    events, bad = read_events(options.folder / "blocks.ndjson")
+    stalls = read_stalls(options.folder / "stalls")[0]
+    since, until = map(int, (options.folder / "times").read_text().split())
+    run = Run(truthlog.read(options.folder), events, Settings(options.mode), since, until,
+              stalls.between(since, until), bad_lines=bad)
     tallies = score(run)
     print(table.header())
     failures = 0

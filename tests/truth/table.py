@@ -40,10 +40,15 @@ def _line(build, program, mode, cells):
 
 def _cells(tally):
     values = {**vars(tally), **tally.metrics()}
-    return [
-        "-" if values[name] is None else format(values[name], form)
-        for _heading, _width, name, form in COLUMNS
-    ]
+    return [_cell(values[name], width, form) for _heading, width, name, form in COLUMNS]
+
+
+def _cell(value, width, form):
+    """Fewer decimals rather than columns that run together."""
+    if value is None:
+        return "-"
+    text = format(value, form)
+    return text if len(text) < width else format(value, ".0f")
 
 
 def mode_name(mode, tally):
@@ -69,6 +74,8 @@ def as_dict(build, program, mode, tally):
         "merged": tally.merged,
         "merged_polls": tally.merged_polls,
         "disturbed": tally.disturbed,
+        "stalls": tally.stalls,
+        "stalled_ms": tally.stalled_ns / 1e6,
         **tally.metrics(),
         "problem_texts": tally.problems,
         "notes": tally.notes[:50],

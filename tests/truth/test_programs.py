@@ -74,10 +74,11 @@ def test_every_cause_occurs_and_shows(result, program):
 
 
 def test_polls_last_as_long_as_asked(result):
-    sleeps = [s.duration for s in result("sweep").spans if s.cause == "sleep" and s.duration > 2 * MS]
-    assert min(sleeps) >= 3 * MS
-    steps = sum(0 < later - one < MS // 4 for one, later in zip(sleeps, sleeps[1:]))
-    assert steps > len(sleeps) * 0.5
+    sleeps = [s for s in result("sweep").spans if s.cause == "sleep" and s.duration > 2 * MS]
+    assert min(span.duration for span in sleeps) >= 3 * MS
+    # On a busy machine they last longer, and the log says why.
+    steps = {span.offcpu * 10 // MS for span in sleeps}
+    assert len(steps & set(range(30, 85))) > 20
 
 
 def test_roles_kinds_and_panics(result):

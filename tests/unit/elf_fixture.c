@@ -26,7 +26,8 @@
 #define SHDRS 0x5200
 #define N_FUNCTIONS 40
 
-static const char rodata[] = "hello/registry/src/index/tokio-util-0.7.1/src/lib.rs/registry/tokio-1.47.1/src/runtime/mod.rs"
+static const char rodata[] = "hello/registry/src/index/tokio-util-0.7.1/src/lib.rs"
+			     "/registry/tokio-1.47.1/src/runtime/mod.rs"
 			     "src/api.rs/registry/tokio-1.47.1/src/runtime/blocking/schedule.rs"
 			     "`async fn` resumed after completion";
 static const char rodata_old[] = "/registry/tokio-1.20.1/src/runtime/mod.rs";
@@ -57,12 +58,16 @@ static void put_pointer(struct builder *b, uint64_t offset, uint64_t target)
 
 static uint64_t text_of(const char *part)
 {
-	return RODATA + (uint64_t)((const char *)memmem(rodata, sizeof(rodata), part, strlen(part)) - rodata);
+	return RODATA +
+	       (uint64_t)((const char *)memmem(rodata, sizeof(rodata), part, strlen(part)) -
+			  rodata);
 }
 
 static void put_vtables(struct builder *b)
 {
-	static const uint64_t offsets[FIXTURE_VTABLES][3] = { { 192, 32, 40 }, { 256, 128, 136 }, { 88, 32, 48 } };
+	static const uint64_t offsets[FIXTURE_VTABLES][3] = { { 192, 32, 40 },
+							      { 256, 128, 136 },
+							      { 88, 32, 48 } };
 	uint64_t at = b->o->fixed ? VTABLES_FIXED : RELRO + 8;
 
 	for (int i = 0; i < FIXTURE_VTABLES && !b->o->no_vtables; i++) {
@@ -109,8 +114,8 @@ static uint64_t put_call(struct builder *b, uint64_t at, uint64_t target)
 }
 
 /*
- * poll 0 calls function 35, which panics for api.rs:142 through function 36, whose text says what the panic is.
- * The blocking vtable's schedule panics for blocking/schedule.rs.
+ * poll 0 calls function 35, which panics for api.rs:142 through function 36, whose text says what
+ * the panic is. The blocking vtable's schedule panics for blocking/schedule.rs.
  */
 static void put_code(struct builder *b)
 {
@@ -124,7 +129,8 @@ static void put_code(struct builder *b)
 	at = put_lea(b, FIXTURE_FUNCTION(7 * FIXTURE_BLOCKING + 1), LOCATIONS + 24);
 	put_call(b, at, FIXTURE_FUNCTION(37));
 	put_location(b, LOCATIONS, "src/api.rs", 142);
-	put_location(b, LOCATIONS + 24, "/registry/tokio-1.47.1/src/runtime/blocking/schedule.rs", 9);
+	put_location(b, LOCATIONS + 24, "/registry/tokio-1.47.1/src/runtime/blocking/schedule.rs",
+		     9);
 }
 
 static void put_unwind(struct builder *b)
@@ -139,14 +145,16 @@ static void put_unwind(struct builder *b)
 	for (int i = 0; i < N_FUNCTIONS; i++) {
 		uint64_t at = EH_FRAME + 16 * (uint64_t)i;
 		int32_t row[2] = { FIXTURE_FUNCTION(i) - EH_HDR, (int32_t)at - EH_HDR };
-		int32_t fde[4] = { 12, 4, FIXTURE_FUNCTION(i) - (int32_t)at - 8, FIXTURE_FUNCTION_SIZE };
+		int32_t fde[4] = { 12, 4, FIXTURE_FUNCTION(i) - (int32_t)at - 8,
+				   FIXTURE_FUNCTION_SIZE };
 
 		memcpy(b->buf + EH_HDR + sizeof(h) + 8 * (size_t)i, row, sizeof(row));
 		memcpy(b->buf + at, fde, sizeof(fde));
 	}
 }
 
-static void put_symbol(struct builder *b, const char *name, uint8_t type, uint64_t value, uint64_t size)
+static void put_symbol(struct builder *b, const char *name, uint8_t type, uint64_t value,
+		       uint64_t size)
 {
 	Elf64_Sym s = { .st_info = ELF64_ST_INFO(STB_LOCAL, type), .st_shndx = 1, .st_size = size };
 
@@ -160,33 +168,44 @@ static void put_symbol(struct builder *b, const char *name, uint8_t type, uint64
 static void put_symbols(struct builder *b)
 {
 	static const char *const v0[FIXTURE_VTABLES] = {
-		"_RINvNtNtNtCs1_5tokio7runtime4task3raw4pollNCNvNtCs2_3app3api13handle_upload0"
-		"INtNtCs3_5alloc4sync3ArcNtNtNtNtNtBb_7runtime9scheduler12multi_thread6handle6HandleEEB1_.llvm.77",
-		"_RINvNtNtNtCs1_5tokio7runtime4task3raw4pollNCNCNvCs2_3app4main0s_0uEB1_",
 		"_RINvNtNtNtCs1_5tokio7runtime4task3raw4poll"
-		"INtNtNtNtCs1_5tokio7runtime8blocking4task12BlockingTaskNCNvCs2_3app4work0EuEB1_",
+		"NCNvNtCs2_3app3api13handle_upload0uE.llvm.77",
+		"_RINvNtNtNtCs1_5tokio7runtime4task3raw4pollNCNCNvCs2_3app4main0s_0uE",
+		"_RINvNtNtNtCs1_5tokio7runtime4task3raw4poll"
+		"INtNtNtNtCs1_5tokio7runtime8blocking4task12BlockingTaskNCNvCs2_3app4work0EuE",
 	};
 	char name[128];
 
-	put_symbol(b, "_ZN5tokio7runtime7context7CONTEXT5STATE17h0123456789abcdefE", STT_TLS, 96, 1);
-	put_symbol(b, "_ZN5tokio7runtime7context7CONTEXT3VAL17h0123456789abcdefE.llvm.12", STT_TLS, 16, 80);
+	put_symbol(b, "_ZN5tokio7runtime7context7CONTEXT5STATE17h0123456789abcdefE", STT_TLS, 96,
+		   1);
+	put_symbol(b, "_ZN5tokio7runtime7context7CONTEXT3VAL17h0123456789abcdefE.llvm.12", STT_TLS,
+		   16, 80);
 	for (int i = 0; i < FIXTURE_VTABLES; i++) {
-		snprintf(name, sizeof(name), "_ZN5tokio7runtime4task3raw4poll17h%016xE", i);
+		snprintf(name, sizeof(name),
+			 "_ZN5tokio7runtime4task3raw4poll17h0123456789abcd%02xE",
+			 (unsigned int)i & 15);
 		put_symbol(b, b->o->v0 ? v0[i] : name, STT_FUNC, FIXTURE_FUNCTION(7 * i), 32);
 	}
-	put_symbol(b, "_ZN5tokio7runtime7context19set_current_task_id17h0123456789abcdefE", STT_FUNC,
-		   FIXTURE_FUNCTION(33), 32);
-	put_symbol(b, "_ZN3app20trace_blocking_start17h0123456789abcdefE", STT_FUNC, FIXTURE_FUNCTION(34), 32);
+	put_symbol(b, "_ZN5tokio7runtime7context19set_current_task_id17h0123456789abcdefE",
+		   STT_FUNC, FIXTURE_FUNCTION(33), 32);
+	put_symbol(b, "_ZN3app20trace_blocking_start17h0123456789abcdefE", STT_FUNC,
+		   FIXTURE_FUNCTION(34), 32);
 	put_symbol(b, "trace_blocking_start", STT_FUNC, FIXTURE_MARKER_START, 32);
-	put_symbol(b, "_ZN3app18trace_blocking_end17h0123456789abcdefE", STT_FUNC, FIXTURE_MARKER_END, 32);
-	put_symbol(b, "_ZN3app18trace_blocking_end3now17h0123456789abcdefE", STT_FUNC, FIXTURE_FUNCTION(34), 32);
+	put_symbol(b, "_ZN3app18trace_blocking_end17h0123456789abcdefE", STT_FUNC,
+		   FIXTURE_MARKER_END, 32);
+	put_symbol(b, "_ZN3app18trace_blocking_end3now17h0123456789abcdefE", STT_FUNC,
+		   FIXTURE_FUNCTION(34), 32);
 	put_symbol(b, "set_current_task_id", STT_FUNC, FIXTURE_SET_TASK_ID, 32);
 }
 
-static void put_section(struct builder *b, const char *name, uint32_t type, uint64_t flags, uint64_t offset,
-			uint64_t size, uint32_t link)
+static void put_section(struct builder *b, const char *name, uint32_t type, uint64_t flags,
+			uint64_t offset, uint64_t size, uint32_t link)
 {
-	Elf64_Shdr s = { .sh_type = type, .sh_flags = flags, .sh_offset = offset, .sh_size = size, .sh_link = link };
+	Elf64_Shdr s = { .sh_type = type,
+			 .sh_flags = flags,
+			 .sh_offset = offset,
+			 .sh_size = size,
+			 .sh_link = link };
 
 	s.sh_name = (Elf64_Word)b->n_shstr;
 	s.sh_addr = flags & SHF_ALLOC ? offset + b->base : 0;
@@ -197,11 +216,13 @@ static void put_section(struct builder *b, const char *name, uint32_t type, uint
 
 static void put_sections(struct builder *b)
 {
-	static const char comment[] = "GCC: (Debian) 12\0rustc version 1.95.0 (59807616e 2026-04-14)";
+	static const char comment[] =
+		"GCC: (Debian) 12\0rustc version 1.95.0 (59807616e 2026-04-14)";
 
 	memcpy(b->buf + COMMENT, comment, sizeof(comment));
 	put_section(b, "", SHT_NULL, 0, 0, 0, 0);
-	put_section(b, ".text", SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, FIXTURE_TEXT, TEXT_SIZE, 0);
+	put_section(b, ".text", SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, FIXTURE_TEXT, TEXT_SIZE,
+		    0);
 	put_section(b, ".rodata", SHT_PROGBITS, SHF_ALLOC, RODATA, 0x400, 0);
 	put_section(b, ".data.rel.ro", SHT_PROGBITS, SHF_ALLOC | SHF_WRITE, RELRO, RELRO_SIZE, 0);
 	put_section(b, ".comment", SHT_PROGBITS, 0, COMMENT, sizeof(comment), 0);
@@ -213,10 +234,11 @@ static void put_sections(struct builder *b)
 	put_section(b, ".strtab", SHT_STRTAB, 0, STRTAB, b->n_str + 1, 0);
 }
 
-static void put_segment(struct builder *b, size_t i, uint32_t type, uint32_t flags, uint64_t offset, uint64_t filesz,
-			uint64_t memsz)
+static void put_segment(struct builder *b, size_t i, uint32_t type, uint32_t flags, uint64_t offset,
+			uint64_t filesz, uint64_t memsz)
 {
-	Elf64_Phdr p = { type, flags, offset, offset + b->base, offset + b->base, filesz, memsz, 8 };
+	uint64_t addr = offset + b->base;
+	Elf64_Phdr p = { type, flags, offset, addr, addr, filesz, memsz, 8 };
 
 	memcpy(b->buf + sizeof(Elf64_Ehdr) + i * sizeof(p), &p, sizeof(p));
 }
@@ -225,12 +247,20 @@ static void put_headers(struct builder *b)
 {
 	static const uint8_t note[] = "\x04\0\0\0\x04\0\0\0\x03\0\0\0GNU\0\xde\xad\xbe\xef";
 	Elf64_Dyn dynamic[] = {
-		{ DT_RELA, { RELA } }, { DT_RELASZ, { b->n_rela * sizeof(Elf64_Rela) } }, { DT_NULL, { 0 } },
+		{ DT_RELA, { RELA } },
+		{ DT_RELASZ, { b->n_rela * sizeof(Elf64_Rela) } },
+		{ DT_NULL, { 0 } },
 	};
 	Elf64_Ehdr h = {
-		.e_ident = ELFMAG "\2\1\1", .e_type = b->o->fixed ? ET_EXEC : ET_DYN, .e_machine = EM_X86_64,
-		.e_version = 1, .e_phoff = sizeof(h), .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 7,
-		.e_ehsize = sizeof(h), .e_shentsize = sizeof(Elf64_Shdr),
+		.e_ident = ELFMAG "\2\1\1",
+		.e_type = b->o->fixed ? ET_EXEC : ET_DYN,
+		.e_machine = EM_X86_64,
+		.e_version = 1,
+		.e_phoff = sizeof(h),
+		.e_phentsize = sizeof(Elf64_Phdr),
+		.e_phnum = 7,
+		.e_ehsize = sizeof(h),
+		.e_shentsize = sizeof(Elf64_Shdr),
 	};
 
 	if (!b->o->no_sections) {
@@ -247,7 +277,8 @@ static void put_headers(struct builder *b)
 	put_segment(b, 2, PT_LOAD, PF_R | PF_W, RELRO, RELRO_SIZE, 0x1000);
 	put_segment(b, 3, PT_DYNAMIC, PF_R, DYNAMIC, sizeof(dynamic), sizeof(dynamic));
 	put_segment(b, 4, PT_NOTE, PF_R, NOTE, sizeof(note) - 1, sizeof(note) - 1);
-	put_segment(b, 5, PT_GNU_EH_FRAME, PF_R, EH_HDR, 12 + 8 * N_FUNCTIONS, 12 + 8 * N_FUNCTIONS);
+	put_segment(b, 5, PT_GNU_EH_FRAME, PF_R, EH_HDR, 12 + 8 * N_FUNCTIONS,
+		    12 + 8 * N_FUNCTIONS);
 	put_segment(b, 6, b->o->no_tls ? PT_NULL : PT_TLS, PF_R, RELRO, 0, 240);
 }
 

@@ -3,9 +3,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "target/demangle.h"
 #include "target/name.h"
@@ -33,8 +34,10 @@ static void test_async_fn(void **state)
 static void test_methods(void **state)
 {
 	check("<app::api::Svc>::call::{closure#0}", "app::api::Svc::call");
-	check("<app::api::Svc as app::api::Handler>::go::{closure#0}", "<app::api::Svc as Handler>::go");
-	check("<app::Pool<app::db::Conn> as app::Run<u8>>::run::{closure#0}", "<app::Pool<Conn> as Run<u8>>::run");
+	check("<app::api::Svc as app::api::Handler>::go::{closure#0}",
+	      "<app::api::Svc as Handler>::go");
+	check("<app::Pool<app::db::Conn> as app::Run<u8>>::run::{closure#0}",
+	      "<app::Pool<Conn> as Run<\xe2\x80\xa6>>::run");
 }
 
 static void test_generics(void **state)
@@ -53,12 +56,14 @@ static void test_generics(void **state)
 
 static void test_wrappers(void **state)
 {
-	check("core::pin::Pin<alloc::boxed::Box<dyn core::future::future::Future<Output = ()> + core::marker::Send>>",
+	check("core::pin::Pin<alloc::boxed::Box<"
+	      "dyn core::future::future::Future<Output = ()> + core::marker::Send>>",
 	      "dyn Future");
 	check("core::pin::Pin<alloc::boxed::Box<dyn for<'a> app::Job<'a, u8>>>", "dyn Job");
 	check("alloc::boxed::Box<app::f::{closure#0}, alloc::alloc::Global>", "app::f");
 	check("tracing::instrument::Instrumented<app::f::{closure#0}>", "app::f");
-	check("tokio::runtime::blocking::task::BlockingTask<app::work::{closure#0}>", "app::work::{closure#0}");
+	check("tokio::runtime::blocking::task::BlockingTask<app::work::{closure#0}>",
+	      "app::work::{closure#0}");
 	check("tokio::runtime::blocking::task::BlockingTask<app::work::{closure#0}::{closure#1}>",
 	      "app::work::{closure#0.1}");
 }
@@ -77,34 +82,58 @@ static void test_long(void **state)
 static void test_hostile(void **state)
 {
 	static const char *const bad[] = {
-		"", "tokio::runtime::task::raw::poll", "tokio::runtime::task::raw::poll::<", "main",
-		"tokio::runtime::task::raw::poll::<>", "tokio::runtime::task::raw::poll::<app::f>",
-		"tokio::runtime::task::raw::poll::<, u8>", "tokio::runtime::task::raw::poll::<)))), u8>",
+		"",
+		"tokio::runtime::task::raw::poll",
+		"tokio::runtime::task::raw::poll::<",
+		"main",
+		"tokio::runtime::task::raw::poll::<>",
+		"tokio::runtime::task::raw::poll::<app::f>",
+		"tokio::runtime::task::raw::poll::<, u8>",
+		"tokio::runtime::task::raw::poll::<)))), u8>",
 	};
 	static const char *const odd[] = {
-		"<", ">", "::", "::::", "a::<", "&", "&mut ", "dyn ", "dyn for<", "(", "[", "{closure#", "*",
-		"<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<", "core::pin::Pin<",
-		"{closure#1}{closure#2}", "<a as b", "'", "a<'", "\x1b[31mred",
+		"<",
+		">",
+		"::",
+		"::::",
+		"a::<",
+		"&",
+		"&mut ",
+		"dyn ",
+		"dyn for<",
+		"(",
+		"[",
+		"{closure#",
+		"*",
+		"<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<",
+		"core::pin::Pin<",
+		"{closure#1}{closure#2}",
+		"<a as b",
+		"'",
+		"a<'",
+		"\x1b[31mred",
 	};
 	char name[FUTURE_NAME_SIZE], symbol[512];
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(future_name(bad[i], name));
 	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
-		snprintf(symbol, sizeof(symbol), "tokio::runtime::task::raw::poll::<%s, u8>", odd[i]);
+		snprintf(symbol, sizeof(symbol), "tokio::runtime::task::raw::poll::<%s, u8>",
+			 odd[i]);
 		future_name(symbol, name);
 		snprintf(symbol, sizeof(symbol), "tokio::runtime::task::raw::poll::<%s", odd[i]);
 		future_name(symbol, name);
 	}
-	check("\x1b[31mred", "?[31mred");
+	check("\033red\177", "?red?");
 }
 
 static void test_demangle(void **state)
 {
 	char text[256];
 
-	assert_true(demangle("_ZN5tokio7runtime4task3raw4poll17h18a7b2e33e3d724cE.llvm.9899872412698395430", text,
-			     sizeof(text)));
+	assert_true(demangle(
+		"_ZN5tokio7runtime4task3raw4poll17h18a7b2e33e3d724cE.llvm.9899872412698395430",
+		text, sizeof(text)));
 	assert_string_equal(text, "tokio::runtime::task::raw::poll");
 	assert_true(demangle("_RNvNtCs1_3app3api3run", text, sizeof(text)));
 	assert_string_equal(text, "app::api::run");
@@ -113,30 +142,37 @@ static void test_demangle(void **state)
 	assert_false(demangle("_RNvNtCs1_3app3api3run", text, 0));
 }
 
-/* A tuple of two references to the tuple before, forty times over: 2^40 bytes if it were written out. */
-static void test_demangle_bomb(void **state)
+/* A tuple of two references to the tuple before, `levels` times over: 2^levels units if it is
+ * written out. */
+static void make_bomb(char *symbol, size_t size, int levels)
 {
-	char symbol[1024] = "_RINvC1a1b", text[DEMANGLE_MAX];
-	size_t at = strlen(symbol), previous;
-	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const char digits[] =
+		"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	size_t at = (size_t)snprintf(symbol, size, "_RINvC1a1bTuuE"), previous = strlen("INvC1a1b");
 
-	previous = at - 2;
-	strcpy(symbol + at, "Tuu");
-	at += 3;
-	symbol[at++] = 'E';
-	for (int i = 0; i < 40; i++) {
-		size_t start = at - 2;
+	for (int i = 0; i < levels; i++) {
+		size_t start = at - 2, n = previous - 1;
 		char ref[8];
 
 		/* base 62, one less than the offset behind "_R" */
-		if (previous - 1 < 62)
-			snprintf(ref, sizeof(ref), "B%c_", digits[previous - 1]);
+		if (n < 62)
+			snprintf(ref, sizeof(ref), "B%c_", digits[n]);
 		else
-			snprintf(ref, sizeof(ref), "B%c%c_", digits[(previous - 1) / 62 - (0)], digits[(previous - 1) % 62]);
-		at += (size_t)snprintf(symbol + at, sizeof(symbol) - at, "T%s%sE", ref, ref);
+			snprintf(ref, sizeof(ref), "B%c%c_", digits[n / 62], digits[n % 62]);
+		at += (size_t)snprintf(symbol + at, size - at, "T%s%sE", ref, ref);
 		previous = start;
 	}
-	strcpy(symbol + at, "E");
+	snprintf(symbol + at, size - at, "E");
+}
+
+static void test_demangle_bomb(void **state)
+{
+	char symbol[1024], text[DEMANGLE_MAX];
+
+	make_bomb(symbol, sizeof(symbol), 1);
+	assert_true(demangle(symbol, text, sizeof(text)));
+	assert_string_equal(text, "a::b::<((), ()), (((), ()), ((), ()))>");
+	make_bomb(symbol, sizeof(symbol), 40);
 	assert_false(demangle(symbol, text, sizeof(text)));
 }
 

@@ -59,7 +59,8 @@ class Build:
     tokio: str  # "1.47" (newest patch), or an exact version such as "1.51.0"
     features: str  # key of FEATURES
     unstable: bool = False
-    debian: bool = False  # the distribution's rustc instead of the one in PATH
+    # "" = the one in PATH, "debian" = /usr/bin/rustc, else a rustup toolchain such as "1.70.0"
+    toolchain: str = ""
 
     @property
     def name(self):
@@ -67,7 +68,7 @@ class Build:
             self.tokio.replace(".", "_"),
             self.features,
             "-unstable" if self.unstable else "",
-            "-deb" if self.debian else "",
+            "-" + self.toolchain.replace(".", "_") if self.toolchain else "",
         )
 
     @property
@@ -106,9 +107,16 @@ def _vendor(folder, env):
     (folder / ".cargo" / "config.toml").write_text(config[start:])
 
 
-def rustc_version(debian):
-    rustc = "/usr/bin/rustc" if debian else "rustc"
-    out = subprocess.run([rustc, "--version"], text=True, check=True, stdout=subprocess.PIPE)
+def _tool(name, toolchain):
+    if toolchain == "debian":
+        return [f"/usr/bin/{name}"]
+    return [name, f"+{toolchain}"] if toolchain else [name]
+
+
+def rustc_version(toolchain):
+    out = subprocess.run(
+        [*_tool("rustc", toolchain), "--version"], text=True, check=True, stdout=subprocess.PIPE
+    )
     return out.stdout.split()[1]
 
 
@@ -121,20 +129,19 @@ def compile_build(build, work):
     """Returns (path of the executable, exact Tokio version)."""
     folder = work / build.name
     shutil.rmtree(folder, ignore_errors=True)
-    env = dict(os.environ, CARGO_TARGET_DIR=str(work / ("target-deb" if build.debian else "target")))
+    target = work / f"target-{build.toolchain or 'default'}"
+    env = dict(os.environ, CARGO_TARGET_DIR=str(target))
     env["CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS"] = "fallback"
     if build.unstable:
         env["RUSTFLAGS"] = "--cfg tokio_unstable"
-    rustc = rustc_version(build.debian)
-    _write_crate(build, folder, rustc)
-    cargo = ["cargo"]
+    _write_crate(build, folder, rustc_version(build.toolchain))
     offline = []
-    if build.debian:
+    if build.toolchain:
         _run(["cargo", "generate-lockfile"], folder, env)
         _vendor(folder, env)
-        cargo = ["/usr/bin/cargo"]
-        env["RUSTC"] = "/usr/bin/rustc"
         offline = ["--offline"]
+    if build.toolchain == "debian":
+        env["RUSTC"] = "/usr/bin/rustc"
+    cargo = _tool("cargo", build.toolchain)
     _run([*cargo, "build", "--quiet", "-j2", *offline], folder, env)
-    exe = Path(env["CARGO_TARGET_DIR"]) / "debug" / build.name
-    return exe, _locked_tokio(folder)
+    return target / "debug" / build.name, _locked_tokio(folder)

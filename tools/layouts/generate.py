@@ -3,9 +3,9 @@
 """Builds a small program against many Tokio versions and writes down their layouts.
 
 Facts go to layouts.json (kept: a build already there is not repeated without --again), the merged
-table to src/plan/layouts.c. Needs python3-pyelftools, cargo, and for --debian /usr/bin/rustc.
+table to src/plan/layouts.c. Needs python3-pyelftools, cargo, rustup for other toolchains.
 
-    generate.py --work DIR [--only 1.38 --only newest] [--debian] [--unstable] [--table]
+    generate.py --work DIR [--only 1.38 --only newest] [--toolchain debian] [--unstable] [--table]
 """
 
 import argparse
@@ -27,10 +27,10 @@ NEWEST = 54
 EXACT = ("1.51.0", "1.51.1", "1.52.0", "1.52.1")
 
 
-def versions(debian):
-    last = NEWEST_DEBIAN if debian else NEWEST
+def versions(toolchain):
+    last = NEWEST_DEBIAN if toolchain == "debian" else NEWEST
     minors = [f"1.{minor}" for minor in range(OLDEST, last + 1)]
-    return minors if debian else [*minors, *EXACT]
+    return minors if toolchain == "debian" else [*minors, *EXACT]
 
 
 def load():
@@ -56,15 +56,15 @@ def measure(build, work):
         extractor.close()
     return {
         "asked": build.tokio, "tokio": tokio, "features": build.features,
-        "rustc": rustc_version(build.debian), "old_rustc": build.debian,
+        "rustc": rustc_version(build.toolchain), "toolchain": build.toolchain,
         "unstable": build.unstable, "facts": facts,
     }
 
 
 def _known(records, build):
     return any(
-        (r["asked"], r["features"], r["unstable"], r["old_rustc"])
-        == (build.tokio, build.features, build.unstable, build.debian)
+        (r["asked"], r["features"], r["unstable"], r["toolchain"])
+        == (build.tokio, build.features, build.unstable, build.toolchain)
         for r in records
     )
 
@@ -79,9 +79,9 @@ def run(args):
     work = Path(args.work)
     work.mkdir(parents=True, exist_ok=True)
     failed = 0
-    for version in args.only or versions(args.debian):
+    for version in args.only or versions(args.toolchain):
         for features in args.features or FEATURES:
-            build = Build(version, features, args.unstable, args.debian)
+            build = Build(version, features, args.unstable, args.toolchain)
             if _known(records, build) and not args.again:
                 continue
             try:
@@ -102,7 +102,7 @@ def main():
     parser.add_argument("--work", default="/tmp/tokio-layouts", help="folder for the builds")
     parser.add_argument("--only", action="append", help="1.38, 1.51.0 or newest")
     parser.add_argument("--features", action="append", choices=sorted(FEATURES))
-    parser.add_argument("--debian", action="store_true", help="use /usr/bin/rustc")
+    parser.add_argument("--toolchain", default="", help='"debian": /usr/bin/rustc, or as 1.70.0')
     parser.add_argument("--unstable", action="store_true", help="--cfg tokio_unstable")
     parser.add_argument("--again", action="store_true", help="repeat builds already known")
     parser.add_argument("--table", action="store_true", help="only write the table")

@@ -55,18 +55,22 @@ def run(args):
     deadline = time.monotonic() + args.minutes * 60
     interrupt = price.interrupt_ns()
     stolen, begin = proc.stolen_ns(), time.monotonic()
-    results = []
+    results, failed = [], []
     for i, spec in enumerate(args.loads):
         session = measure.Session(spec, args.tools, binary(spec.program), args.window, args.seed)
         share = (deadline - time.monotonic()) / (len(args.loads) - i)
         progress(f"{spec.name}: {share:.0f} s")
-        session.run(share, least_rounds=1 if args.short else 2)
+        try:
+            session.run(share, least_rounds=1 if args.short else 2)
+        except (LoadError, OSError) as e:
+            # What was measured before, and the other loads, still count.
+            failed.append(f"{spec.name}: broken off after {session.rounds} rounds: {e}")
         results.append(session.result(interrupt.median if interrupt else None))
     text = f"{interrupt.median / 1000:.1f} µs" if interrupt else "an unknown time"
     return {
         "date": time.strftime("%Y-%m-%d"), "machine": report.machine(), "window_s": args.window,
         "rounds": rounds_text(results), "interrupt_ns": interrupt and interrupt.as_dict(), "interrupt_text": text,
-        "stolen_percent": (proc.stolen_ns() - stolen) / (time.monotonic() - begin) / 1e7, "results": results,
+        "stolen_percent": (proc.stolen_ns() - stolen) / (time.monotonic() - begin) / 1e7, "results": results, "failed": failed,
     }
 
 
@@ -90,7 +94,7 @@ def main(argv=None):
         if bpf.missing():
             progress(f"no BPF run times: {bpf.missing()}")
         document = run(args)
-    except LoadError as e:
+    except (LoadError, OSError) as e:
         print(f"bench: {e}", file=sys.stderr)
         return 1
     print(report.terminal(document["results"]))
@@ -100,7 +104,7 @@ def main(argv=None):
         args.json.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if args.write:
         write_page(document)
-    broken = limits.check(document["results"])
+    broken = document["failed"] + limits.check(document["results"])
     for sentence in broken:
         print(f"limit: {sentence}")
     return 1 if broken and args.check else 0

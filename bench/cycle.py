@@ -249,7 +249,7 @@ def main(argv=None):
         if not args.no_build:
             build({"load"})
         tally, served = run(args)
-    except LoadError as e:
+    except (LoadError, OSError) as e:
         print(f"cycle: {e}", file=sys.stderr)
         return 1
     show(tally, served)

@@ -53,8 +53,8 @@ def cost(result, arm):
     slowdown, paid = arm["cpu_percent"], arm["paid_percent"]
     if proven(slowdown) and slowdown["low"] > limit + noise(result, "cpu_percent"):
         broken.append(f"target {slowdown['median']:.2f} % slower, limit {limit} %")
-    if paid is not None and paid > limit:
-        broken.append(f"BPF and interrupts {paid:.2f} % of a CPU, limit {limit} %")
+    if proven(paid) and paid["low"] > limit:
+        broken.append(f"BPF and interrupts {paid['median']:.2f} % of a CPU, limit {limit} %")
     own_cpu = arm["tool_cpu_percent"]
     if result["load"] == "idle50" and proven(own_cpu) and own_cpu["low"] > TOOL_CPU:
         broken.append(f"the tool itself {own_cpu['median']:.2f} % of a CPU, limit {TOOL_CPU} %")

@@ -179,8 +179,13 @@ def paid_percent(arm, interrupt_ns):
     run_time, more = stats.estimate(arm.bpf), stats.estimate(arm.interrupts)
     if run_time is None:
         return None
-    ticks = max(more.median, 0.0) * interrupt_ns if more and interrupt_ns else 0.0
-    return (run_time.median + ticks) / 1e7
+
+    def paid(ns, count):
+        return (ns + max(count, 0.0) * (interrupt_ns or 0.0)) / 1e7
+
+    more = more or stats.Estimate(0.0, 0.0, 0.0, run_time.n)
+    return stats.Estimate(paid(run_time.median, more.median), paid(run_time.low, more.low),
+                          paid(run_time.high, more.high), min(run_time.n, more.n))
 
 
 def row(arm, spec, interrupt_ns):
@@ -193,7 +198,7 @@ def row(arm, spec, interrupt_ns):
         "price_per_poll_ns": price_per_poll(arm, spec),
         "bpf_percent": plain(scaled(arm.bpf, 1e-7)),
         "interrupts_per_s": plain(stats.estimate(arm.interrupts)),
-        "paid_percent": paid_percent(arm, interrupt_ns),
+        "paid_percent": plain(paid_percent(arm, interrupt_ns)),
         "tool_cpu_percent": plain(scaled(arm.tool_cpu, 1e-7)),
         "switches_per_s": plain(stats.estimate(arm.switches)),
         "peak_rss_mb": max(arm.peak_kb) / 1024 if arm.peak_kb else None,

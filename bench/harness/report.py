@@ -37,7 +37,7 @@ def cells(result, arm):
         return (result["load"], label, f"not measured: {why}") + ("",) * (len(HEAD) - 3)
     price = arm["price_per_poll_ns"]
     return (result["load"], label, interval(arm["cpu_percent"]), interval(arm["wall_percent"]),
-            number(arm["paid_percent"]), middle(arm["tool_cpu_percent"]), number(arm["peak_rss_mb"], 1),
+            middle(arm["paid_percent"]), middle(arm["tool_cpu_percent"]), number(arm["peak_rss_mb"], 1),
             attach(arm), middle(arm["detach_s"]), "–" if price is None else f"{price['median']:.0f}")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import proc
 
-ATTACH_LIMIT_S = 10
+ATTACH_LIMIT_S = 20
 DETACH_LIMIT_S = 30
 POLL_SYMBOL = "7runtime4task3raw4poll"
 # Each single probe waits for all CPUs when it goes; hundreds take minutes, and the machine waits with them.

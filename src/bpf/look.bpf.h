@@ -22,7 +22,7 @@ struct rs_look {
 	__u8 kind; /* enum rs_look_kind */
 	__u8 role; /* enum rs_role */
 	__u8 copy;
-	__u8 flags; /* enum rs_poll_flag: NO_TICK, DROP */
+	__u16 flags; /* enum rs_poll_flag: NO_TICK, DROP */
 	__u8 is_entered; /* some runtime polls on this thread: never so in a spawn_blocking closure */
 	__u8 is_asleep; /* set by the caller: the thread is about to sleep */
 	__u8 nests; /* a turn of this scheduler may hold polls of a LocalSet inside the root's poll */
@@ -100,14 +100,14 @@ static __always_inline bool is_parked(struct task_struct *task, const struct rs_
  * The table of tokio-internals.md E. In a poll: coop budget set, runtime entered, and the scheduler's core in place
  * (it is taken away by block_in_place). Without a budget the id may be that of a task (an unconstrained future, or one
  * that the runtime is dropping) or of the thread's own blocking task: user space finds out and names it in task_id.
- * On a current_thread scheduler there is no such other task. A block_on caller without a scheduler of its own parks
+ * A block_on caller without a scheduler of its own parks
  * in a futex and does nothing else outside its future: found elsewhere, it polls an unconstrained one.
  */
 static __always_inline void classify(const struct rs_thread *t, struct task_struct *task,
 				     struct rs_look *k, bool is_mt, bool has_budget,
 				     bool has_handle, bool may_lack_budget)
 {
-	bool is_task = k->id && (k->id == t->task_id || (k->sched && !is_mt));
+	bool is_task = k->id && k->id == t->task_id;
 
 	k->kind = RS_LOOK_IDLE;
 	if (k->is_entered && has_budget) {

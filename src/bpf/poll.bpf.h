@@ -189,13 +189,16 @@ static __noinline void join_poll(struct rs_thread *t, struct task_struct *task, 
 	__u64 last = t->last_ns;
 	bool same_turn;
 
-	if (t->idle_hi && t->idle_id == k->id && t->task_id == k->id && !p) {
+	if (t->task_id && t->task_id == k->id && t->idle_id == k->id && t->idle_hi && !p) {
 		/* It had no budget and was taken for idle until user space knew better. */
 		t->last_ns = t->idle_lo;
 		open_sampled(t, task, k);
 		p = poll_top(t);
-		if (p)
+		if (p) {
 			p->start_hi = t->idle_hi;
+			if (p->start_lo > p->start_hi)
+				p->start_lo = p->start_hi;
+		}
 		t->idle_hi = 0;
 		return;
 	}
@@ -271,6 +274,18 @@ static __noinline void leave_polls(struct rs_thread *t, struct task_struct *task
 	}
 }
 
+/* Another poll begins: the sampled ones under way have ended since they were last seen. */
+static __noinline void leave_sampled(struct rs_thread *t, struct task_struct *task, __u64 now)
+{
+	for (int i = 0; i < RS_DEPTH; i++) {
+		struct rs_poll *p = poll_top(t);
+
+		if (!p || (p->flags & RS_POLL_EXACT_START))
+			return;
+		close_poll(t, task, p->seen, now);
+	}
+}
+
 /* Books the last spell off CPU, now that the kernel has told how much of it was spent in the run queue. */
 static __always_inline void settle_spell(struct rs_thread *t, struct task_struct *task)
 {
@@ -281,8 +296,13 @@ static __always_inline void settle_spell(struct rs_thread *t, struct task_struct
 	if (!off)
 		return;
 	t->pending_off = 0;
-	if (!p)
+	if (!p || t->returned_ns)
 		return;
+	if (p->flags & RS_POLL_AT_ENTRY) {
+		p->flags &= ~RS_POLL_AT_ENTRY;
+		p->start_lo = p->start_hi = t->in_ns;
+		return;
+	}
 	if (runq > off || t->out_kind == RS_OUT_PREEMPTED)
 		runq = off;
 	p->off_ns += off;

@@ -72,6 +72,8 @@ static __always_inline void count_one(__u32 which)
 #define RS_THROTTLE_LOOK_NS 1000000 /* shorter waits are not worth the question */
 #define RS_TASK_GROUPS 4
 #define RS_TASK_CANCELLED 32 /* bit 5 of the task state word, all Tokio 1.x */
+#define RS_PAGE 4096
+#define RS_INSTRUCTION_MAX 15
 #define RS_NR_POLL 7
 #define RS_NR_FUTEX 202
 #define RS_NR_PPOLL 271
@@ -282,6 +284,31 @@ static __noinline void note_syscall(struct rs_thread *t, struct task_struct *tas
 	t->out_mode = BPF_CORE_READ(file, f_inode, i_mode);
 }
 
+/*
+ * A probe's trap makes it likely that the thread is preempted just there. Before the poll function's first instruction,
+ * or after its return, that time is not the poll's. The first instruction may be a jump, which the kernel emulates.
+ */
+static __noinline void note_preemption(struct rs_thread *t, struct task_struct *task, __u64 now)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	__u64 ip = BPF_CORE_READ(regs, ip);
+	struct rs_poll *p = poll_top(t);
+	__s32 jump = 0;
+
+	if (!p || !(p->flags & RS_POLL_EXACT_START))
+		return;
+	if (config.trampoline && ip - config.trampoline < RS_PAGE) {
+		if (!t->returned_ns)
+			t->returned_ns = now;
+		return;
+	}
+	if (p->off_ns)
+		return;
+	bpf_probe_read_user(&jump, sizeof(jump), (void *)(p->ip + 1));
+	if (ip - p->ip < RS_INSTRUCTION_MAX || ip == p->ip + 5 + jump)
+		p->flags |= RS_POLL_AT_ENTRY;
+}
+
 static __always_inline void switched_out(struct task_struct *task, __u64 now, bool is_asleep)
 {
 	struct rs_thread *t = thread_of_or_new(task);
@@ -297,6 +324,8 @@ static __always_inline void switched_out(struct task_struct *task, __u64 now, bo
 				t->throttled = throttled_time(task);
 			if (is_asleep)
 				note_syscall(t, task);
+			else if (config.is_exact)
+				note_preemption(t, task, now);
 		}
 		row_unlock(t);
 	}
@@ -457,6 +486,23 @@ int on_fork(__u64 *ctx)
 	return 0;
 }
 
+/*
+ * A poll timed by a probe begins while a sampled one is under way. That one is the root's poll around it when the
+ * scheduler's turn is still the same (only a LocalSet inside the root polls tasks then); else it ended unseen.
+ */
+static __noinline void settle_root(struct rs_thread *t, struct task_struct *task, struct rs_poll *p,
+				   __u64 now)
+{
+	struct rs_look k = { .now = now };
+
+	take_look(t, task, &k);
+	if (!p->id && k.sched == p->sched &&
+	    (!p->sched || (!(k.flags & RS_POLL_NO_TICK) && k.tick == p->tick)))
+		p->seen = now;
+	else
+		leave_sampled(t, task, now);
+}
+
 /* Entry of a task's poll function: the header is the first argument; the cookie has the id's offset and the site. */
 SEC("uprobe")
 int on_poll_enter(struct pt_regs *ctx)
@@ -475,15 +521,8 @@ int on_poll_enter(struct pt_regs *ctx)
 	p = poll_top(t);
 	if (t->pending_off)
 		settle_spell(t, task);
-	if (p && !(p->flags & RS_POLL_EXACT_START)) {
-		/* A sampled poll is under way: is it the root around this one, or did it end unseen? */
-		struct rs_look k = { .now = now };
-
-		apply_look(t, task, &k);
-		p = poll_top(t);
-		if (p && !(p->flags & RS_POLL_EXACT_START) && p->id)
-			close_poll(t, task, p->seen, now);
-	}
+	if (p && !(p->flags & RS_POLL_EXACT_START))
+		settle_root(t, task, p, now);
 	cookie = bpf_get_attach_cookie(ctx);
 	header = PT_REGS_PARM1(ctx);
 	p = push_poll(t);
@@ -492,12 +531,14 @@ int on_poll_enter(struct pt_regs *ctx)
 		bpf_probe_read_user(&p->id, sizeof(p->id), (void *)(header + (cookie >> 32)));
 		p->header = header;
 		p->sp = PT_REGS_SP(ctx);
+		p->ip = PT_REGS_IP(ctx);
 		p->site = cookie & 0xffffffff;
 		p->flags = RS_POLL_EXACT_START;
 		if (state & RS_TASK_CANCELLED || cookie & RS_SITE_DROP)
 			p->flags |= RS_POLL_DROP;
 		p->start_lo = p->start_hi = p->seen = now;
 	}
+	t->returned_ns = 0;
 	t->last_ns = now;
 	row_unlock(t);
 	return 0;
@@ -541,13 +582,14 @@ int on_poll_return(struct pt_regs *ctx)
 		if (!p || (p->sp && p->sp + 8 > sp))
 			break;
 		if (p->sp + 8 == sp) {
-			end_exact(t, task, p, now);
+			end_exact(t, task, p, t->returned_ns ? t->returned_ns : now);
 			break;
 		}
 		if (!p->sp)
 			break;
 		t->depth--;
 	}
+	t->returned_ns = 0;
 	t->last_ns = now;
 	row_unlock(t);
 	return 0;

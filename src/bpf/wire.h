@@ -46,6 +46,7 @@ struct rs_config {
 	__u32 pid_level; /* depth of the reader's pid namespace */
 	__u32 n_copies;
 	__u32 is_exact; /* polls are timed by probes where an entry has been seen */
+	__u64 trampoline; /* page of the target that returns of probed functions pass, 0 = none yet */
 	struct rs_layout copies[RS_COPIES];
 };
 
@@ -66,6 +67,7 @@ enum rs_poll_flag {
 	RS_POLL_IMPLIED = 32,	  /* outer poll inferred from two inner ones, never seen itself */
 	RS_POLL_BATCH_START = 64, /* start taken from the runtime's own clock of the batch */
 	RS_POLL_BEFORE = 128, /* began before the first look at its thread */
+	RS_POLL_AT_ENTRY = 256, /* preempted before the first instruction of the poll function */
 };
 
 /* Cookie of a poll function's probe: offset of the task id in its high half, and in the low one: */
@@ -88,7 +90,8 @@ struct rs_spell {
 struct rs_poll {
 	__u64 id, sched, handle;
 	__u32 tick;
-	__u8 copy, role, flags, pad;
+	__u8 copy, role;
+	__u16 flags; /* enum rs_poll_flag */
 	__u64 start_lo, start_hi; /* it began within */
 	__u64 seen;		  /* last instant known to be inside */
 	__u64 off_ns;		  /* off CPU, run queue included */
@@ -96,7 +99,7 @@ struct rs_poll {
 	__u64 throttled_ns;			/* of the cgroup, while the poll lasted */
 	__u64 excluded_min, excluded_max;	/* outer poll: time of inner polls that are surely / maybe blocks */
 	__u64 excluded_off, excluded_runq;
-	__u64 sp;     /* exact: stack pointer at the entry, which finds the return */
+	__u64 sp, ip; /* exact: at the entry; sp finds the return */
 	__u64 header; /* task header when a probe or a suspect's stack gave it */
 	__u64 site;   /* exact: low half of the probe's cookie, see RS_SITE_* */
 	__s32 worker;
@@ -118,6 +121,7 @@ struct rs_thread {
 	__u64 out_ns;	   /* switched out since; 0 = on CPU */
 	__u64 run_delay;   /* sched_info.run_delay at the last look */
 	__u64 throttled;   /* cfs_bandwidth.throttled_time at the last look */
+	__u64 returned_ns; /* exact: preempted between a poll's return and its probe; 0 = not */
 	__u64 pending_off; /* off-CPU time of the last spell, not yet booked */
 	__s32 out_nr;
 	__u16 out_mode;

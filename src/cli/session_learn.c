@@ -171,9 +171,12 @@ static bool refresh_modules(struct session *s)
 
 bool learn_step(struct session *s, uint64_t now)
 {
+	struct rs_config *config = watch_config(s->watch);
 	bool is_new = calibrate_copies(s);
 
 	settle_ticks(s);
+	if (s->is_exact && !config->trampoline)
+		config->trampoline = process_probe_area(s->process->pid);
 	if (now < s->next_refresh_ns)
 		return is_new;
 	s->next_refresh_ns = now + REFRESH_NS;

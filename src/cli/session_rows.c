@@ -144,10 +144,10 @@ static void identify_resting(struct session *s, size_t slot, const struct rs_thr
 			continue;
 		r->resting_tries = RESTING_TRIES_MAX;
 		tasks_learn(s->decoder.tasks, t->idle_copy, found[i].id, found[i].vtable);
-		if (!is_blocking && found[i].scheduler == t->idle_handle)
+		if (!is_blocking && !v->blocking &&
+		    (found[i].scheduler == t->idle_handle ||
+		     tasks_scheduler(s->decoder.tasks, v->schedule) == SCHEDULER_LOCAL))
 			watch_threads(s->watch)[slot].task_id = t->idle_id;
-		else if (is_blocking || t->idle_sched)
-			tasks_learn_scheduler(s->decoder.tasks, v->schedule, SCHEDULER_BLOCKING);
 		return;
 	}
 }

@@ -6,9 +6,9 @@
 
 #include "model/syscalls.h"
 
-/* Entering and leaving the poll function takes a probe this long (measured 0.4-0.7 us), and the runtime's own work
- * between it and the future some more. */
-#define EXACT_ERROR_NS 10000
+/* Between the probes and the future lie the traps (measured 0.4-0.7 us, ten times that when the caches are cold after
+ * a sleep) and the runtime's own work. */
+#define EXACT_ERROR_NS 50000
 /* A hardware watchpoint traps after the write; the trap costs up to this in a virtual machine (measured 14-17 us), and the runtime writes a little after the future returned. */
 #define WATCHPOINT_ERROR_NS 50000
 #define BATCH_TO_POLL_NS 1000 /* runtime's clock of the batch to its first poll, typical (tokio-internals.md 0.5) */
@@ -52,7 +52,7 @@ static const struct task_vtable *vtable_of(const struct decoder *d, const struct
 /* block_on inside a spawn_blocking closure: the id in CONTEXT is still the closure's. */
 static bool is_root(const struct decoder *d, const struct rs_poll *p, const struct task_vtable *v)
 {
-	return !p->id || (!p->sched && v && tasks_scheduler(d->tasks, v->schedule) == SCHEDULER_BLOCKING);
+	return !p->id || (v && v->blocking);
 }
 
 static enum role role_of(const struct decoder *d, const struct rs_poll *p, const struct task_vtable *v)

@@ -27,7 +27,6 @@ enum scheduler_kind {
 	SCHEDULER_UNKNOWN,
 	SCHEDULER_RUNTIME,
 	SCHEDULER_LOCAL,    /* a LocalSet's */
-	SCHEDULER_BLOCKING, /* spawn_blocking closures, and the workers' own main loops: no polls */
 };
 int tasks_learn_scheduler(struct tasks *t, uint64_t schedule, enum scheduler_kind kind);
 enum scheduler_kind tasks_scheduler(const struct tasks *t, uint64_t schedule);

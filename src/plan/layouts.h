@@ -95,11 +95,11 @@ struct tokio_layout {
 	int16_t local_ctx;	      /* Rc<local::Context>, 0 outside of a LocalSet */
 	int16_t local_context_shared; /* Arc<Shared>, from that pointer */
 	/*
-	 * usize that moves with each task popped off the LocalSet's queue (modulo its capacity), so
-	 * that it tells polls of one task apart: from Arc<Shared> (1.24+) or from the
-	 * Rc<local::Context> (older). Tasks woken by other threads do not pass there.
+	 * From Arc<Shared>: usize that moves with each task popped off the LocalSet's own queue
+	 * (modulo its capacity, >= 64). Tells polls of one local task apart: all of them may share
+	 * one tick. Tasks woken by other threads do not pass there.
 	 */
-	int16_t local_shared_queue_pop, local_context_queue_pop;
+	int16_t local_shared_queue_pop;
 	int16_t local_set_tick;	      /* u8, in LocalSet */
 	int16_t local_set_context;    /* Rc<local::Context>, in LocalSet */
 };

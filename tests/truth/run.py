@@ -102,6 +102,15 @@ def alarm(seconds, message):
         signal.signal(signal.SIGALRM, before)
 
 
+def copy_written(source, target):
+    """A log is a sparse file of 1 GiB: only what was written is copied."""
+    size = os.path.getsize(source)
+    if source.endswith(".truth"):
+        size = truthlog.written_bytes(source)
+    with open(source, "rb") as origin, open(target, "wb") as copy:
+        copy.write(origin.read(size))
+
+
 def complaint(path):
     return " / ".join(path.read_text(errors="replace").split("\n"))[-400:].strip(" /") or "nothing"
 
@@ -187,6 +196,7 @@ class Session:
         self.rows = []
         self.totals = {}
         self.failures = []
+        self.started = time.monotonic()
 
     def run(self, case):
         folder = Path(log_folder())
@@ -207,7 +217,7 @@ class Session:
             shutil.copy2(self.clock_output, folder / "stalls")
             name = f"{case.build}.{case.program}.{case.mode}.{case.seed}"
             shutil.rmtree(self.options.keep / name, ignore_errors=True)
-            shutil.copytree(folder, self.options.keep / name)
+            shutil.copytree(folder, self.options.keep / name, copy_function=copy_written)
         shutil.rmtree(folder, ignore_errors=True)
 
     def _add(self, case, tally):
@@ -240,7 +250,9 @@ class Session:
         summary = stall_summary(stalls, is_first)
         print(f"\n{table.LEGEND}\n{summary}")
         self._write(summary)
-        print(f"{len(self.rows)} scores, {len(self.failures)} below their floors")
+        minutes, seconds = divmod(int(time.monotonic() - self.started), 60)
+        print(f"{len(self.rows)} scores, {len(self.failures)} below their floors"
+              f" ({minutes} min {seconds} s without the builds)")
         return 1 if self.failures else 0
 
     def _write(self, summary):

@@ -14,7 +14,7 @@ import table
 import truthlog
 from match import Matcher, Settings, candidates, overlap
 
-# Fields a `block` line must have with a number in it, or the run is not scored at all.
+# Fields a `block` line must have with a number in it, or it cannot be scored.
 NUMBERS = ("pid", "tid", "start_ns", "duration_ns", "error_ns")
 
 
@@ -200,9 +200,13 @@ def _check_frame(run, tally):
 
 
 def _usable(blocks, tally):
-    usable = [b for b in blocks if all(isinstance(b.get(name), int) for name in NUMBERS)]
-    if len(usable) < len(blocks):
-        tally.problems.append(f"{len(blocks) - len(usable)} block lines without their numbers")
+    usable = []
+    for block in blocks:
+        missing = [name for name in NUMBERS if not isinstance(block.get(name), int)]
+        if missing:
+            tally.problems.append(f"a block line without {', '.join(missing)}: {block}"[:300])
+        else:
+            usable.append(block)
     return usable
 
 

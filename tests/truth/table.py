@@ -47,8 +47,8 @@ def _cell(value, width, form):
     """Fewer decimals rather than columns that run together."""
     if value is None:
         return "-"
-    text = format(value, form)
-    return text if len(text) < width else format(value, ".0f")
+    texts = (format(value, some) for some in (form, ".0f", ".0e"))
+    return next((text for text in texts if len(text) < width), "?")
 
 
 def mode_name(mode, tally):

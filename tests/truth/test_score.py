@@ -6,6 +6,7 @@ import struct
 
 import pytest
 
+import run
 import score
 import truthlog
 from floors import MS, US
@@ -77,9 +78,9 @@ class Case:
     def score(self, *reports, mode="exact", **more):
         self.log.write(self.folder)
         ends = {"type": "hello", "mode": mode, "at_ns": 0}, {"type": "bye"}
-        run = score.Run(truthlog.read(self.folder), [ends[0], *reports, ends[1]], Settings(mode),
+        one = score.Run(truthlog.read(self.folder), [ends[0], *reports, ends[1]], Settings(mode),
                         since=0, until=10_000 * MS, **more)
-        return score.score(run)
+        return score.score(one)
 
 
 @pytest.fixture
@@ -284,8 +285,8 @@ def test_polls_before_hello_need_not_be_found_but_may(case):
     case.log.write(case.folder)
     truth = truthlog.read(case.folder)
     for extra in ([], [block(100, 20)]):
-        run = score.Run(truth, [events[0], *extra, events[1]], Settings("exact"), 0, 1000 * MS)
-        assert failed(score.score(run)) == set()
+        one = score.Run(truth, [events[0], *extra, events[1]], Settings("exact"), 0, 1000 * MS)
+        assert failed(score.score(one)) == set()
 
 
 def test_an_unknown_id_is_not_scored(case):
@@ -347,8 +348,8 @@ def test_a_run_that_broke_off_fails(case, tmp_path):
     truth = truthlog.read(tmp_path)
     hello = {"type": "hello", "mode": "sampled", "at_ns": 0}
     for events in ([], [block(100, 20)], [hello, block(100, 20)]):
-        run = score.Run(truth, events, Settings("exact"), 0, 1000 * MS)
-        assert "problems" in failed(score.score(run))
+        one = score.Run(truth, events, Settings("exact"), 0, 1000 * MS)
+        assert "problems" in failed(score.score(one))
 
 
 def test_totals_add_up(case):
@@ -387,3 +388,13 @@ def test_a_broken_log_is_refused(tmp_path, spoil):
         path.write_bytes(path.read_bytes()[:20] if spoil == "short" else b"x" * 64)
     with pytest.raises(truthlog.LogError):
         truthlog.read(tmp_path)
+
+
+def test_a_kept_log_is_no_longer_than_what_was_written(case, tmp_path):
+    case.log.poll(100, 20)
+    path = case.log.write(tmp_path)
+    whole = path.read_bytes()
+    with open(path, "ab") as file:
+        file.truncate(1 << 30)
+    run.copy_written(str(path), str(tmp_path / "copy"))
+    assert (tmp_path / "copy").read_bytes() == whole

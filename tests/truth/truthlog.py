@@ -113,14 +113,25 @@ class ThreadLog:
         return None
 
 
+def read_header(path, file):
+    header = file.read(HEADER.size)
+    if len(header) < HEADER.size:
+        raise LogError(f"{path}: too short")
+    magic, tid, _pid, capacity, count, lost = HEADER.unpack(header)
+    if magic != MAGIC or count > capacity:
+        raise LogError(f"{path}: not a truth log")
+    return tid, count, lost
+
+
+def written_bytes(path):
+    """How much of the file is in use: it is sparse, and far longer."""
+    with open(path, "rb") as file:
+        return HEADER.size + read_header(path, file)[1] * RECORD_BYTES
+
+
 def read_thread(path):
     with open(path, "rb") as file:
-        header = file.read(HEADER.size)
-        if len(header) < HEADER.size:
-            raise LogError(f"{path}: too short")
-        magic, tid, _pid, capacity, count, lost = HEADER.unpack(header)
-        if magic != MAGIC or count > capacity:
-            raise LogError(f"{path}: not a truth log")
+        tid, count, lost = read_header(path, file)
         if lost:
             raise LogError(f"{path}: full, {lost} records lost: run it for a shorter time")
         data = file.read(count * RECORD_BYTES)

@@ -13,6 +13,7 @@ HERE = Path(__file__).resolve().parent
 # "full" without "macros", whose dependencies take most of the time and hold no state.
 FEATURES = {
     "min": ["rt", "rt-multi-thread", "time", "sync"],
+    "net": ["rt", "rt-multi-thread", "time", "sync", "net"],
     "full": [
         "rt", "rt-multi-thread", "time", "sync", "net", "signal", "process", "fs", "io-util",
         "io-std", "parking_lot",
@@ -143,5 +144,8 @@ def compile_build(build, work):
     if build.toolchain == "debian":
         env["RUSTC"] = "/usr/bin/rustc"
     cargo = _tool("cargo", build.toolchain)
-    _run([*cargo, "build", "--quiet", "-j2", *offline], folder, env)
+    try:
+        _run([*cargo, "build", "--quiet", "-j2", *offline], folder, env)
+    finally:
+        shutil.rmtree(folder / "vendor", ignore_errors=True)
     return target / "debug" / build.name, _locked_tokio(folder)

@@ -223,6 +223,7 @@ class Extractor:
         local_set = self._fields("tokio::task::local::LocalSet")
         box = self._fields("alloc::rc::RcInner<tokio::task::local::Context>",
                            "alloc::rc::RcBox<tokio::task::local::Context>")
+        shared = self._fields("alloc::sync::ArcInner<tokio::task::local::Shared>")
         _, ctx = _option(data, "ctx")
         self._set(
             local_size=data[0].size if data else ABSENT,
@@ -232,13 +233,5 @@ class Extractor:
             local_set_tick=_at(local_set, "tick"),
             local_set_context=_at(local_set, "context"),
             local_context_shared=_at(box, "value.shared"),
-        )
-        self._local_queue(box)
-
-    def _local_queue(self, box):
-        """Pop position of the local queue: in local::Context up to 1.23, then in Shared."""
-        inner = self._fields("alloc::sync::ArcInner<tokio::task::local::Shared>")
-        self._set(
-            local_shared_queue_pop=_pop_index(inner, r"data\.local_state\.local_queue"),
-            local_context_queue_pop=_pop_index(box, r"value\.queue"),
+            local_shared_queue_pop=_pop_index(shared, r"data\.local_state\.local_queue"),
         )

@@ -24,7 +24,7 @@ TABLE = HERE.parent.parent / "src" / "plan" / "layouts.c"
 OLDEST, NEWEST_DEBIAN = 20, 38
 NEWEST = 54
 # Patch releases within a minor that are not like its newest one, or might not be.
-EXACT = ("1.51.0", "1.51.1", "1.52.0", "1.52.1")
+EXACT = ("1.51.0", "1.51.1", "1.51.2", "1.52.0", "1.52.1", "1.52.2")
 
 
 def versions(toolchain):
@@ -44,7 +44,9 @@ def _sort_key(record):
 def save(records):
     records.sort(key=_sort_key)
     lines = [json.dumps(record, sort_keys=True) for record in records]
-    RESULTS.write_text("[\n" + ",\n".join(lines) + "\n]\n")
+    fresh = RESULTS.with_suffix(".tmp")
+    fresh.write_text("[\n" + ",\n".join(lines) + "\n]\n")
+    fresh.replace(RESULTS)
 
 
 def measure(build, work):
@@ -54,6 +56,7 @@ def measure(build, work):
         facts = extractor.run()
     finally:
         extractor.close()
+        executable.unlink()
     return {
         "asked": build.tokio, "tokio": tokio, "features": build.features,
         "rustc": rustc_version(build.toolchain), "toolchain": build.toolchain,

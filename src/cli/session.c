@@ -51,7 +51,9 @@ static int open_model(struct session *s)
 	s->sites = sites_new();
 	s->markers = markers_new();
 	s->decoder.tasks = tasks_new();
-	if (!s->sites || !s->markers || !s->decoder.tasks)
+	s->decoder.copies = s->copies;
+	s->decoder.places = places_new(s->copies);
+	if (!s->sites || !s->markers || !s->decoder.tasks || !s->decoder.places)
 		return -ENOMEM;
 	s->decoder.pid = s->process->pid;
 	s->decoder.slow_ns = s->options->slow_ns;
@@ -171,6 +173,7 @@ struct session *session_free(struct session *s)
 	if (!s)
 		return NULL;
 	rows_close(s);
+	places_free(s->decoder.places);
 	for (size_t i = 0; i < s->n_marker_probes; i++)
 		probe_group_free(s->marker_probes[i]);
 	for (size_t i = 0; i < RS_COPIES; i++) {
@@ -180,7 +183,8 @@ struct session *session_free(struct session *s)
 	}
 	watch_free(s->watch);
 	thread_lister_free(s->lister);
-	tokio_copies_free(s->copies, s->n_copies);
+	for (size_t i = 0; i < s->n_copies; i++)
+		tokio_copy_done(&s->copies[i]);
 	process_free(s->process);
 	tasks_free(s->decoder.tasks);
 	markers_free(s->markers);

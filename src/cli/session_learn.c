@@ -13,35 +13,25 @@
 /* Takes over the copies found in the modules from `first_module` on. */
 static int add_copies(struct session *s, size_t first_module, struct rs_error *err)
 {
-	struct tokio_copy *found = NULL, *all;
-	int n = tokio_find(s->process, first_module, &found, err);
+	struct tokio_copy *found = NULL;
+	int n = tokio_find(s->process, first_module, &found, err), r = 0;
+	int room = RS_COPIES - (int)s->n_copies, taken = n < room ? n : room;
 
 	if (n <= 0)
 		return n;
-	if (s->n_copies + n > RS_COPIES) {
-		session_warn(
-			s,
-			"more than %d copies of Tokio in the process; the later ones are not watched",
-			RS_COPIES);
-		n = RS_COPIES - s->n_copies;
+	if (taken < n)
+		session_warn(s, "more than %d copies of Tokio in the process; the later ones are not watched",
+			     RS_COPIES);
+	for (int i = 0; i < taken && r >= 0; i++) {
+		s->copies[s->n_copies] = found[i];
+		r = vtable_index_new(&found[i], &s->state[s->n_copies].vtables);
+		s->n_copies++;
 	}
-	all = realloc(s->copies, (s->n_copies + n) * sizeof(*all));
-	if (!all) {
-		tokio_copies_free(found, n);
-		return -ENOMEM;
-	}
-	memcpy(all + s->n_copies, found, n * sizeof(*all));
-	free(found);
-	s->copies = all;
-	for (int i = 0; i < n; i++, s->n_copies++) {
-		int r = vtable_index_new(&all[s->n_copies], &s->state[s->n_copies].vtables);
-
-		if (r < 0)
-			return r;
-	}
-	s->decoder.copies = s->copies;
 	s->decoder.n_copies = s->n_copies;
-	return n;
+	for (int i = taken; i < n; i++)
+		tokio_copy_done(&found[i]);
+	free(found);
+	return r < 0 ? r : taken;
 }
 
 int learn_open(struct session *s, struct rs_error *err)
@@ -154,19 +144,13 @@ static void settle_ticks(struct session *s)
 	}
 }
 
-/* Shared objects loaded meanwhile. Copies point to their modules, and the array of modules may move. */
+/* Shared objects loaded meanwhile. */
 static bool refresh_modules(struct session *s)
 {
-	size_t known = s->process->n_modules, index[RS_COPIES];
+	size_t known = s->process->n_modules;
 	struct rs_error ignored = { 0 };
-	int n;
 
-	for (size_t i = 0; i < s->n_copies; i++)
-		index[i] = s->copies[i].module - s->process->modules;
-	n = process_refresh(s->process);
-	for (size_t i = 0; i < s->n_copies; i++)
-		s->copies[i].module = &s->process->modules[index[i]];
-	return n > 0 && add_copies(s, known, &ignored) > 0;
+	return process_refresh(s->process) > 0 && add_copies(s, known, &ignored) > 0;
 }
 
 bool learn_step(struct session *s, uint64_t now)
@@ -235,11 +219,11 @@ static int attach_polls(struct session *s, size_t copy, struct rs_error *err)
 	if (!n || state->enter)
 		return 0;
 	/* Returns first: an entry without its return would look like an endless poll. */
-	r = watch_probe(s->watch, PROBE_POLL_RETURN, true, s->process->pid, c->module->open_path,
+	r = watch_probe(s->watch, PROBE_POLL_RETURN, true, s->process->pid, c->module->probe_path,
 			sites, n, &state->leave, err);
 	if (r >= 0)
 		r = watch_probe(s->watch, PROBE_POLL_ENTER, false, s->process->pid,
-				c->module->open_path, sites, n, &state->enter, err);
+				c->module->probe_path, sites, n, &state->enter, err);
 	return r;
 }
 
@@ -251,7 +235,7 @@ static int attach_marker(struct session *s, const struct tokio_copy *c, enum pro
 
 	if (!offset || s->n_marker_probes == sizeof(s->marker_probes) / sizeof(s->marker_probes[0]))
 		return 0;
-	r = watch_probe(s->watch, program, at_return, s->process->pid, c->module->open_path, &site,
+	r = watch_probe(s->watch, program, at_return, s->process->pid, c->module->probe_path, &site,
 			1, &s->marker_probes[s->n_marker_probes], err);
 	if (r >= 0)
 		s->n_marker_probes++;

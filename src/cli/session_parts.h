@@ -39,7 +39,7 @@ struct session {
 	int sink_error; /* first failure of the output */
 
 	struct process *process;
-	struct tokio_copy *copies; /* at most RS_COPIES */
+	struct tokio_copy copies[RS_COPIES];
 	size_t n_copies;
 	struct copy_state state[RS_COPIES];
 	struct thread_lister *lister;

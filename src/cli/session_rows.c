@@ -76,6 +76,7 @@ static void inspect_exact(struct session *s, const struct rs_thread *t, const st
 	if (type.copy >= s->n_copies || type.vtable >= s->copies[type.copy].n_vtables ||
 	    !s->state[type.copy].is_calibrated)
 		return;
+	places_want(s->decoder.places, type.copy, type.vtable);
 	v = &s->copies[type.copy].vtables[type.vtable];
 	handle_off = s->state[type.copy].calibration.layout.handle;
 	if (tasks_scheduler(s->decoder.tasks, v->schedule) == SCHEDULER_UNKNOWN &&
@@ -114,6 +115,7 @@ static void inspect(struct session *s, size_t slot, const struct rs_thread *t,
 		if ((h.state & (TASK_CANCELLED | TASK_NOTIFIED)) == TASK_CANCELLED)
 			mark_drop(s, slot, t, p);
 		tasks_learn(s->decoder.tasks, p->copy, h.id, h.vtable);
+		places_want(s->decoder.places, p->copy, h.vtable);
 		learn_scheduler(s, &s->copies[p->copy].vtables[h.vtable], h.scheduler, p->handle);
 		r->inspections = INSPECTIONS_MAX;
 	}

@@ -80,10 +80,28 @@ static uint32_t polls_of(const struct rs_poll *p, enum role role)
 	return (p->flags & RS_POLL_NO_TICK) || (role == ROLE_LOCAL_SET && !(p->flags & RS_POLL_EXACT_START)) ? 0 : 1;
 }
 
-static void name_task(const struct task_vtable *v, struct task_name *ret)
+/* The symbol's name where it has one, else the place; the place also where it is known beside the name. */
+static void name_task(struct decoder *d, const struct task_vtable *v, struct task_name *ret)
 {
-	if (v)
-		*ret = (struct task_name){ .name = v->name, .source = v->name_source };
+	const struct tokio_copy *c = d->copies;
+	const struct place *place;
+
+	if (!v)
+		return;
+	while (v < c->vtables || v >= c->vtables + c->n_vtables)
+		c++;
+	*ret = (struct task_name){ .name = v->name, .source = v->name_source };
+	place = places_find(d->places, c - d->copies, v - c->vtables);
+	if (!place) {
+		places_want(d->places, c - d->copies, v - c->vtables);
+		return;
+	}
+	ret->file = place->file;
+	ret->line = place->line;
+	if (!strcmp(v->name_source, "address")) {
+		ret->name = place->name;
+		ret->source = "location";
+	}
 }
 
 static void set_parts(struct block *b, uint64_t off_ns, uint64_t runq_ns)
@@ -152,7 +170,7 @@ static void describe(struct decoder *d, const struct rs_poll *p, struct block *b
 	b->worker = p->role == RS_ROLE_WORKER ? p->worker : -1;
 	if (!is_root(d, p, v)) {
 		b->task_id = p->id;
-		name_task(v, &b->task);
+		name_task(d, v, &b->task);
 	}
 	b->phase = (p->flags | p->user_flags) & RS_POLL_DROP ? PHASE_DROP : PHASE_POLL;
 	b->polls = polls_of(p, b->role);

@@ -5,6 +5,7 @@
 
 #include "bpf/wire.h"
 #include "model/block.h"
+#include "model/places.h"
 #include "model/tasks.h"
 #include "target/target.h"
 
@@ -16,6 +17,7 @@ struct decoder {
 	const struct tokio_copy *copies;
 	size_t n_copies;
 	struct tasks *tasks;
+	struct places *places;
 	uint64_t slow_ns, critical_ns;
 	uint64_t runtimes[RUNTIMES_MAX]; /* handle addresses, in order of appearance */
 	int n_runtimes;

@@ -5,9 +5,11 @@
  *
  * rustc 1.63.0: Tokio 1.22.0 1.23.1 1.24.2 1.28.2 1.29.1 1.38.2
  * rustc 1.70.0: Tokio 1.23.1 1.24.2 1.28.2 1.29.1 1.38.2 1.40.0 1.45.1 1.47.5
- * rustc 1.95.0: Tokio 1.20.6 1.22.0 1.23.1 1.24.2 1.26.0 1.28.2 1.29.1 1.32.1 1.36.0 1.38.2
- *   1.39.3 1.40.0 1.44.2 1.45.1 1.46.1 1.47.5 1.49.0 1.51.0 1.51.6 1.52.0 1.53.3 1.54.1
- * rustc 1.95.0, --cfg tokio_unstable: Tokio 1.29.1 1.38.2 1.45.1 1.47.5 1.54.1
+ * rustc 1.95.0: Tokio 1.20.6 1.22.0 1.23.1 1.24.2 1.26.0 1.28.2 1.29.1 1.30.0 1.31.0 1.32.1
+ *   1.36.0 1.38.2 1.39.3 1.40.0 1.44.2 1.45.1 1.46.1 1.47.5 1.49.0 1.50.0 1.51.0 1.51.1 1.51.2
+ *   1.51.6 1.52.0 1.52.1 1.52.2 1.52.4 1.53.3 1.54.1
+ * rustc 1.95.0, --cfg tokio_unstable: Tokio 1.29.1 1.33.0 1.38.2 1.40.0 1.45.1 1.47.5 1.49.0
+ *   1.51.6 1.53.3 1.54.1
  */
 #include "layouts.h"
 
@@ -113,8 +115,8 @@ static const struct tokio_layout layouts[] = {
 		.local_context_shared = 16, .local_set_tick = 8, .local_set_context = 0,
 		.ct = {
 			{ 56, 48, -1, -1 },
+			{ 560, 552, -1, -1 },
 			{ 592, 584, -1, -1 },
-			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
@@ -123,7 +125,7 @@ static const struct tokio_layout layouts[] = {
 	{
 		.tokio_from = "1.29.0", .tokio_to = "1.29.1",
 		.rustc_note = "1.95.0",
-		.from = TOKIO_VERSION(29, 0), .to = TOKIO_VERSION(32, 0) - 1,
+		.from = TOKIO_VERSION(29, 0), .to = TOKIO_VERSION(30, 0) - 1,
 		.rustc_from = 71, .rustc_to = 65535,
 		.unstable = false,
 		.size = 80, .tls_value = 0, .tls_size = 88, .thread_id = 48, .id_tag = 32,
@@ -148,9 +150,9 @@ static const struct tokio_layout layouts[] = {
 		},
 	},
 	{
-		.tokio_from = "1.32.0", .tokio_to = "1.39.3",
+		.tokio_from = "1.30.0", .tokio_to = "1.39.3",
 		.rustc_note = "1.95.0",
-		.from = TOKIO_VERSION(32, 0), .to = TOKIO_VERSION(40, 0) - 1,
+		.from = TOKIO_VERSION(30, 0), .to = TOKIO_VERSION(40, 0) - 1,
 		.rustc_from = 71, .rustc_to = 65535,
 		.unstable = false,
 		.size = 80, .tls_value = 0, .tls_size = 88, .thread_id = 48, .id_tag = 32,
@@ -167,8 +169,8 @@ static const struct tokio_layout layouts[] = {
 		.local_context_shared = 16, .local_set_tick = 8, .local_set_context = 0,
 		.ct = {
 			{ 64, 48, -1, -1 },
+			{ 112, 96, -1, -1 },
 			{ 144, 128, -1, -1 },
-			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
@@ -194,15 +196,15 @@ static const struct tokio_layout layouts[] = {
 		.local_context_shared = 16, .local_set_tick = 8, .local_set_context = 0,
 		.ct = {
 			{ 64, 48, -1, -1 },
+			{ 112, 96, -1, -1 },
 			{ 144, 128, -1, -1 },
-			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
 		},
 	},
 	{
-		.tokio_from = "1.45.0", .tokio_to = "1.49.0",
+		.tokio_from = "1.45.0", .tokio_to = "1.50.0",
 		.rustc_note = "1.95.0",
 		.from = TOKIO_VERSION(45, 0), .to = TOKIO_VERSION(51, 0) - 1,
 		.rustc_from = 71, .rustc_to = 65535,
@@ -221,17 +223,17 @@ static const struct tokio_layout layouts[] = {
 		.local_context_shared = 16, .local_set_tick = 8, .local_set_context = 0,
 		.ct = {
 			{ 104, 88, 72, 80 },
+			{ 152, 136, 120, 128 },
 			{ 184, 168, 152, 160 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
-			{ -1, -1, -1, -1 },
 		},
 	},
 	{
-		.tokio_from = "1.51.0", .tokio_to = "1.51.0",
+		.tokio_from = "1.51.0", .tokio_to = "1.51.1",
 		.rustc_note = "1.95.0",
-		.from = TOKIO_VERSION(51, 0), .to = TOKIO_VERSION(51, 6) - 1,
+		.from = TOKIO_VERSION(51, 0), .to = TOKIO_VERSION(51, 2) - 1,
 		.rustc_from = 71, .rustc_to = 65535,
 		.unstable = false,
 		.size = 72, .tls_value = 0, .tls_size = 80, .thread_id = 32, .id_tag = -1,
@@ -256,9 +258,9 @@ static const struct tokio_layout layouts[] = {
 		},
 	},
 	{
-		.tokio_from = "1.51.6", .tokio_to = "1.51.6",
+		.tokio_from = "1.51.2", .tokio_to = "1.51.6",
 		.rustc_note = "1.95.0",
-		.from = TOKIO_VERSION(51, 6), .to = TOKIO_VERSION(52, 0) - 1,
+		.from = TOKIO_VERSION(51, 2), .to = TOKIO_VERSION(52, 0) - 1,
 		.rustc_from = 71, .rustc_to = 65535,
 		.unstable = false,
 		.size = 72, .tls_value = 0, .tls_size = 80, .thread_id = 32, .id_tag = -1,
@@ -283,9 +285,9 @@ static const struct tokio_layout layouts[] = {
 		},
 	},
 	{
-		.tokio_from = "1.52.0", .tokio_to = "1.52.0",
+		.tokio_from = "1.52.0", .tokio_to = "1.52.1",
 		.rustc_note = "1.95.0",
-		.from = TOKIO_VERSION(52, 0), .to = TOKIO_VERSION(53, 0) - 1,
+		.from = TOKIO_VERSION(52, 0), .to = TOKIO_VERSION(52, 2) - 1,
 		.rustc_from = 71, .rustc_to = 65535,
 		.unstable = false,
 		.size = 72, .tls_value = 0, .tls_size = 80, .thread_id = 32, .id_tag = -1,
@@ -310,9 +312,9 @@ static const struct tokio_layout layouts[] = {
 		},
 	},
 	{
-		.tokio_from = "1.53.0", .tokio_to = "1.54.1",
+		.tokio_from = "1.52.2", .tokio_to = "1.54.1",
 		.rustc_note = "1.95.0",
-		.from = TOKIO_VERSION(53, 0), .to = UINT32_MAX,
+		.from = TOKIO_VERSION(52, 2), .to = UINT32_MAX,
 		.rustc_from = 71, .rustc_to = 65535,
 		.unstable = false,
 		.size = 72, .tls_value = 0, .tls_size = 80, .thread_id = 32, .id_tag = -1,
@@ -329,9 +331,9 @@ static const struct tokio_layout layouts[] = {
 		.local_context_shared = 16, .local_set_tick = 8, .local_set_context = 0,
 		.ct = {
 			{ 104, 88, 72, 80 },
+			{ 176, 160, 144, 152 },
+			{ 184, 168, 152, 160 },
 			{ 208, 192, 176, 184 },
-			{ -1, -1, -1, -1 },
-			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
 		},
@@ -339,7 +341,7 @@ static const struct tokio_layout layouts[] = {
 	{
 		.tokio_from = "1.29.0", .tokio_to = "1.29.1",
 		.rustc_note = "1.95.0",
-		.from = TOKIO_VERSION(29, 0), .to = TOKIO_VERSION(38, 0) - 1,
+		.from = TOKIO_VERSION(29, 0), .to = TOKIO_VERSION(33, 0) - 1,
 		.rustc_from = 71, .rustc_to = 65535,
 		.unstable = true,
 		.size = 80, .tls_value = 0, .tls_size = 88, .thread_id = 48, .id_tag = 32,
@@ -365,9 +367,9 @@ static const struct tokio_layout layouts[] = {
 		},
 	},
 	{
-		.tokio_from = "1.38.0", .tokio_to = "1.38.2",
+		.tokio_from = "1.33.0", .tokio_to = "1.38.2",
 		.rustc_note = "1.95.0",
-		.from = TOKIO_VERSION(38, 0), .to = TOKIO_VERSION(45, 0) - 1,
+		.from = TOKIO_VERSION(33, 0), .to = TOKIO_VERSION(40, 0) - 1,
 		.rustc_from = 71, .rustc_to = 65535,
 		.unstable = true,
 		.size = 80, .tls_value = 0, .tls_size = 88, .thread_id = 48, .id_tag = 32,
@@ -393,9 +395,37 @@ static const struct tokio_layout layouts[] = {
 		},
 	},
 	{
+		.tokio_from = "1.40.0", .tokio_to = "1.40.0",
+		.rustc_note = "1.95.0",
+		.from = TOKIO_VERSION(40, 0), .to = TOKIO_VERSION(45, 0) - 1,
+		.rustc_from = 71, .rustc_to = 65535,
+		.unstable = true,
+		.size = 72, .tls_value = 0, .tls_size = 80, .thread_id = 32, .id_tag = -1,
+		.id = 48, .scheduler = 40, .handle_tag = 8, .handle = 16, .handle_ct = 0,
+		.handle_mt = 1, .handle_none = 3, .runtime = 70, .runtime_not_entered = 2,
+		.budget = 68, .budget_value = 69, .rng = 56, .defer = -1, .ctx_size = 88,
+		.ctx_tag = 0, .ctx_tag_ct = 0, .ctx_tag_mt = 1, .ctx_worker_or_handle = 8,
+		.ctx_core_borrow = 16, .ctx_core = 24, .worker_handle = 16, .worker_index = 24,
+		.worker_core = 32, .core_size_mt = 224, .core_tick_mt = 208, .core_lifo_mt = 0,
+		.core_lifo_enabled_mt = 216, .core_run_queue_mt = 24, .core_batch_mt = 32,
+		.core_ewma_mt = 40, .core_started_mt = 192, .core_started_nsec_mt = 200,
+		.core_poll_count_mt = 136, .core_poll_started_mt = 80,
+		.core_poll_count_ct = 136, .local_shared_queue_pop = 72, .local_tls_value = 0,
+		.local_ctx = 0, .local_context_shared = 16, .local_set_tick = 8,
+		.local_set_context = 0,
+		.ct = {
+			{ 208, 192, 176, 184 },
+			{ -1, -1, -1, -1 },
+			{ -1, -1, -1, -1 },
+			{ -1, -1, -1, -1 },
+			{ -1, -1, -1, -1 },
+			{ -1, -1, -1, -1 },
+		},
+	},
+	{
 		.tokio_from = "1.45.0", .tokio_to = "1.47.5",
 		.rustc_note = "1.95.0",
-		.from = TOKIO_VERSION(45, 0), .to = TOKIO_VERSION(54, 0) - 1,
+		.from = TOKIO_VERSION(45, 0), .to = TOKIO_VERSION(49, 0) - 1,
 		.rustc_from = 71, .rustc_to = 65535,
 		.unstable = true,
 		.size = 72, .tls_value = 0, .tls_size = 80, .thread_id = 32, .id_tag = -1,
@@ -421,9 +451,9 @@ static const struct tokio_layout layouts[] = {
 		},
 	},
 	{
-		.tokio_from = "1.54.0", .tokio_to = "1.54.1",
+		.tokio_from = "1.49.0", .tokio_to = "1.54.1",
 		.rustc_note = "1.95.0",
-		.from = TOKIO_VERSION(54, 0), .to = UINT32_MAX,
+		.from = TOKIO_VERSION(49, 0), .to = UINT32_MAX,
 		.rustc_from = 71, .rustc_to = 65535,
 		.unstable = true,
 		.size = 72, .tls_value = 0, .tls_size = 80, .thread_id = 32, .id_tag = -1,

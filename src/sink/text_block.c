@@ -133,8 +133,8 @@ static void place_cell(const struct task_name *t, size_t columns, struct cell *r
 {
 	char line[16] = "", file[ESCAPE_SIZE(LINE_COLUMNS)];
 
-	if (!t->file) {
-		set_cell(ret, "?");
+	if (!t->file || (t->source && !strcmp(t->source, "location"))) {
+		set_cell(ret, t->file ? "" : "?"); /* the name is the place already */
 		return;
 	}
 	if (t->line)

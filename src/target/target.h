@@ -98,6 +98,8 @@ struct process *process_free(struct process *p);
 int tokio_find(const struct process *p, size_t first_module, struct tokio_copy **ret,
 	       struct rs_error *err);
 void tokio_copies_free(struct tokio_copy *c, size_t n);
+/* Frees what one copy owns, not the copy itself. */
+void tokio_copy_done(struct tokio_copy *c);
 /* The same for a file alone, not running (doctor BINARY): addresses are ELF virtual addresses. */
 int tokio_find_in_file(const char *path, struct tokio_copy **ret, struct rs_error *err);
 /* Where the future behind a vtable is written: the panic location of its async body, read from the
@@ -111,7 +113,8 @@ int tokio_vtable_location(const struct tokio_copy *c, size_t vtable_index, char 
  * errno. */
 int process_read(pid_t pid, uint64_t addr, void *buf, size_t len);
 
-/* Where the kernel keeps its probe trampoline in that process: the page of "[uprobes]" in maps; 0 before any probe hit. */
+/* Where the kernel keeps its probe trampoline in that process: the page of "[uprobes]" in maps;
+ * 0 before any probe hit. */
 uint64_t process_probe_area(pid_t pid);
 
 struct process_candidate {

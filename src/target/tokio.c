@@ -36,7 +36,7 @@ static void reading_clear(struct reading *r)
 	elf_file_close(r->file);
 }
 
-static void copy_clear(struct tokio_copy *c)
+void tokio_copy_done(struct tokio_copy *c)
 {
 	for (size_t i = 0; i < c->n_vtables; i++) {
 		free(c->vtables[i].name);
@@ -55,7 +55,7 @@ static void copy_clear(struct tokio_copy *c)
 void tokio_copies_free(struct tokio_copy *c, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		copy_clear(&c[i]);
+		tokio_copy_done(&c[i]);
 	free(c);
 }
 
@@ -263,7 +263,7 @@ static int read_module(const char *path, const struct module *m, struct tokio_co
 	if (r >= 0)
 		r = fill_copy(&copy, &in);
 	if (r < 0) {
-		copy_clear(&copy);
+		tokio_copy_done(&copy);
 		return error_set(err, r, "cannot read %s: %s", path, strerror(-r));
 	}
 	*ret = copy;
@@ -297,7 +297,7 @@ int tokio_find(const struct process *p, size_t first_module, struct tokio_copy *
 			continue;
 		more = reallocarray(copies, n + 1, sizeof(*copies));
 		if (!more) {
-			copy_clear(&copy);
+			tokio_copy_done(&copy);
 			tokio_copies_free(copies, n);
 			return -ENOMEM;
 		}
@@ -332,13 +332,13 @@ int tokio_find_in_file(const char *path, struct tokio_copy **ret, struct rs_erro
 	int r;
 
 	if (!copy || !m || !m->path || !m->open_path || !m->probe_path) {
-		copy_clear(&found);
+		tokio_copy_done(&found);
 		free(copy);
 		return error_set(err, -ENOMEM, "out of memory");
 	}
 	r = read_module(path, m, copy, err);
 	if (r <= 0) {
-		copy_clear(&found);
+		tokio_copy_done(&found);
 		free(copy);
 		*ret = r ? *ret : NULL;
 		return r;

@@ -76,7 +76,7 @@ def target_folder(build, folder):
 
 
 def make(name, folder):
-    """Builds `name`. Returns the command that runs a program of it, less the program's arguments."""
+    """Builds `name`. Returns the command that runs it, less the arguments of a program."""
     build = BUILDS[name]
     target = target_folder(build, folder)
     arguments = ["build", "--quiet", "--locked", "--profile", build.profile]

@@ -15,7 +15,7 @@ import truthlog
 from match import Matcher, Settings, candidates, overlap
 
 # Fields a `block` line must have with a number in it, or it cannot be scored.
-NUMBERS = ("pid", "tid", "start_ns", "duration_ns", "error_ns")
+NUMBERS = ("pid", "tid", "start_ns", "duration_ns")
 
 
 def _joined(times):
@@ -48,9 +48,14 @@ class Stalls:
         return inside
 
     def near_edges(self, spans):
+        """How long the stalls that touch the neighbourhood of either edge lasted."""
         near = floors.STALL_NEAR_NS
         edges = (spans[0].start, spans[-1].end)
-        return any(self.within(edge - near, edge + near) for edge in edges)
+        return sum(
+            end - start
+            for start, end in self.times
+            if any(start < edge + near and edge - near < end for edge in edges)
+        )
 
     def between(self, since, until):
         return Stalls(time for time in self.times if time[0] < until and since < time[1])
@@ -160,6 +165,11 @@ class Run:
     has_hogs: bool = False
     bad_lines: list = field(default_factory=list)
 
+    @property
+    def hello_ns(self):
+        """When the profiler says that it watches."""
+        return max((line.get("at_ns") or 0 for line in self.of_type("hello")), default=0)
+
     def of_type(self, kind):
         return [event for event in self.events if event.get("type") == kind]
 
@@ -172,8 +182,7 @@ def score(run):
     main.stalls = len(run.stalls.times)
     main.stalled_ns = run.stalls.within(run.since, run.until)
     _check_frame(run, main)
-    hello = run.of_type("hello")
-    since = max([run.since, *(line.get("at_ns") or 0 for line in hello[:1])])
+    since = max(run.since, run.hello_ns)
     found = candidates(run.truth, run.settings, since, run.until)
     blocks = _usable(run.of_type("block"), main)
     matches, invented = Matcher(run.truth, found, run.settings).match(blocks)
@@ -200,13 +209,16 @@ def _check_frame(run, tally):
 
 
 def _usable(blocks, tally):
+    """A bound that is null (unknown) is 0 from here on, and the report marked as of no bound."""
     usable = []
     for block in blocks:
         missing = [name for name in NUMBERS if not isinstance(block.get(name), int)]
         if missing:
             tally.problems.append(f"a block line without {', '.join(missing)}: {block}"[:300])
-        else:
-            usable.append(block)
+            continue
+        is_bounded = isinstance(block.get("error_ns"), int)
+        error = block["error_ns"] if is_bounded else 0
+        usable.append({**block, "error_ns": error, "is_bounded": is_bounded})
     return usable
 
 
@@ -247,9 +259,14 @@ def _score_match(run, match, tally):
         tally.merged += 1
         tally.merged_polls += len(match.spans)
     _score_who(run, match, tally)
+    if not report["is_bounded"]:
+        _score_unbounded(run, match, tally)
+        return
     if any(one.is_optional for one in match.candidates):
         return
-    if run.stalls.near_edges(match.spans):
+    stalled = run.stalls.near_edges(match.spans)
+    # A stall excuses no more than its own length.
+    if stalled and match.error() <= report["error_ns"] + stalled:
         tally.disturbed += 1
         tally.disturbed_errors.append(match.error())
         return
@@ -273,6 +290,15 @@ def _score_who(run, match, tally):
         tally.count("phase", report.get("phase") == wanted)
         if report.get("phase") != wanted:
             tally.note(f"phase is {wanted}: " + _describe(report))
+
+
+def _score_unbounded(run, match, tally):
+    """Right only for what began before the profiler watched: the part it saw is no more than all."""
+    began = match.spans[0].start
+    is_right = began < run.hello_ns and match.report["duration_ns"] <= max(match.durations)
+    tally.count("bound_kept", is_right)
+    if not is_right:
+        tally.note("without a bound: " + _describe(match.report))
 
 
 def _score_duration(match, tally, settings):

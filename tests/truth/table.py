@@ -34,7 +34,8 @@ def header():
 
 
 def _line(build, program, mode, cells):
-    left = "".join(f"{text:<{width}.{width}}" for text, width in zip((build, program, mode), WIDTHS))
+    names = zip((build, program, mode), WIDTHS)
+    left = "".join(f"{text:<{width}.{width}}" for text, width in names)
     return left + "".join(f"{cell:>{column[1]}}" for cell, column in zip(cells, COLUMNS))
 
 
@@ -83,9 +84,8 @@ def as_dict(build, program, mode, tally):
 
 
 def write_json(path, rows, stalls, failures):
-    text = json.dumps(
-        {"rows": [as_dict(*row_) for row_ in rows], "stalls": stalls, "failures": failures}, indent=1
-    )
+    scores = [as_dict(*row_) for row_ in rows]
+    text = json.dumps({"rows": scores, "stalls": stalls, "failures": failures}, indent=1)
     path.write_text(text + "\n")
 
 

@@ -119,10 +119,17 @@ def test_known_cost_is_found_in_noise():
 
 
 def test_price_of_interrupts_and_bpf():
-    arm = measure.Arm(tools.Sampled, bpf=[2e6, 2e6, 2e6], interrupts=[1000, 1000, 1000])
+    arm = measure.Arm(tools.Sampled, bpf=[2e6, 2e6, 2e6], hits=[1000, 1000, 1000])
     assert measure.paid_percent(arm, 3000).median == pytest.approx(0.5)
     assert measure.paid_percent(arm, None).median == pytest.approx(0.2)
     assert measure.paid_percent(measure.Arm(tools.Perf), 3000) is None
+
+
+def test_only_interrupts_that_hit_the_target_count():
+    arm = measure.Arm(tools.Sampled)
+    half = window(500_000_000 * os.cpu_count(), interrupts=2000)
+    measure.account(arm, window(1), half, window(1))
+    assert arm.interrupts == [2000] and arm.hits == [pytest.approx(1000)]
 
 
 # Table and page

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Rounds of windows with and without each tool on one running load, and what follows from them."""
 
+import os
 import random
 import tempfile
 import time
@@ -26,7 +27,8 @@ class Arm:
     wall: list = field(default_factory=list)
     extra_ns: list = field(default_factory=list)  # CPU ns per unit more
     tool_cpu: list = field(default_factory=list)  # ns per second
-    interrupts: list = field(default_factory=list)  # more per second
+    interrupts: list = field(default_factory=list)  # more per second, all CPUs
+    hits: list = field(default_factory=list)  # of these, how many hit the running target
     bpf: list = field(default_factory=list)  # ns per second
     switches: list = field(default_factory=list)  # per second, of the load
     attach: list = field(default_factory=list)  # s
@@ -92,9 +94,16 @@ def account(arm, before, window, after):
     arm.cpu.append(relative)
     arm.extra_ns.append(absolute)
     arm.wall.append(stats.difference(before, window, after, "wall_ns")[0])
-    arm.interrupts.append(stats.extra_rate(before, window, after, "interrupts"))
+    more = stats.extra_rate(before, window, after, "interrupts")
+    arm.interrupts.append(more)
+    arm.hits.append(None if more is None else more * running_share(window))
     arm.tool_cpu.append(stats.rate(window, "tool_cpu_ns"))
     arm.switches.append(stats.rate(window, "switches"))
+
+
+def running_share(window):
+    """How much of all the CPUs' time the target was running: an interrupt of an idle CPU costs it nothing."""
+    return min(window["cpu_ns"] / (window["wall_ns"] * os.cpu_count()), 1.0)
 
 
 class Session:
@@ -174,9 +183,9 @@ def price_per_poll(arm, spec):
 
 
 def paid_percent(arm, interrupt_ns):
-    """What the target's machine pays for probes and interrupts, as % of one CPU: needs no difference of noisy windows.
-    None for a tool without BPF, whose handlers cannot be timed."""
-    run_time, more = stats.estimate(arm.bpf), stats.estimate(arm.interrupts)
+    """What the target pays for probes and interrupts, as % of one CPU: needs no difference of noisy CPU times. None for
+    a tool without BPF, whose handlers cannot be timed."""
+    run_time, more = stats.estimate(arm.bpf), stats.estimate(arm.hits)
     if run_time is None:
         return None
 

@@ -188,9 +188,17 @@ static __always_inline void look_at(struct rs_memory m, struct rs_thread *t, str
 	k->kind = kind;
 }
 
-static __noinline void take_look(struct rs_thread *t, struct task_struct *task, struct rs_look *k)
+static __always_inline struct rs_memory own_memory(void)
 {
-	look_at((struct rs_memory){ task, false }, t, k);
+	return (struct rs_memory){ bpf_get_current_task_btf(), false };
+}
+
+__noinline int take_look(struct rs_thread *t, struct rs_look *k)
+{
+	if (!t || !k)
+		return 0;
+	look_at(own_memory(), t, k);
+	return 0;
 }
 
 /*

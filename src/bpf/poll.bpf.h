@@ -3,6 +3,11 @@
 #ifndef RS_BPF_POLL_H
 #define RS_BPF_POLL_H
 
+/*
+ * The functions below are global ones, although nobody else calls them: the verifier then looks at each once and alone,
+ * instead of at every path through all of them. Their pointers may be NULL for all it knows.
+ */
+
 #define RS_EXACT (RS_POLL_EXACT_START | RS_POLL_EXACT_END)
 
 static __always_inline struct rs_poll *poll_at(struct rs_thread *t, __u32 index)
@@ -20,8 +25,11 @@ static __always_inline struct rs_poll *poll_top(struct rs_thread *t)
 }
 
 /* Adds time asleep to the row of that reason; when all rows are taken, to the last one. */
-static __noinline void add_spell(struct rs_poll *p, const struct rs_spell *add)
+__noinline int add_spell(struct rs_poll *p, const struct rs_spell *add)
 {
+	if (!p || !add)
+		return 0;
+
 	for (int i = 0; i < RS_SPELLS; i++) {
 		struct rs_spell *s = &p->spells[i];
 
@@ -36,13 +44,17 @@ static __noinline void add_spell(struct rs_poll *p, const struct rs_spell *add)
 		}
 		s->ns += add->ns;
 		s->count += add->count;
-		return;
+		return 0;
 	}
+	return 0;
 }
 
 /* What an inner poll that was no block of its own spent belongs to the outer one. */
-static __noinline void give_to_outer(struct rs_poll *outer, const struct rs_poll *inner)
+__noinline int give_to_outer(struct rs_poll *outer, const struct rs_poll *inner)
 {
+	if (!outer || !inner)
+		return 0;
+
 	outer->off_ns += inner->off_ns;
 	outer->runq_ns += inner->runq_ns;
 	outer->throttled_ns += inner->throttled_ns;
@@ -52,25 +64,29 @@ static __noinline void give_to_outer(struct rs_poll *outer, const struct rs_poll
 		if (s->count)
 			add_spell(outer, s);
 	}
+	return 0;
 }
 
-static __noinline void emit_block(struct rs_thread *t, struct task_struct *task, struct rs_poll *p, __u64 end_lo,
-				  __u64 end_hi)
+__noinline int emit_block(struct rs_thread *t, struct rs_poll *p, __u64 end_lo, __u64 end_hi)
 {
+	if (!t || !p)
+		return 0;
+
 	struct rs_event_block *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 
 	if (!e) {
 		count_one(RS_COUNT_RING_FULL);
-		return;
+		return 0;
 	}
 	e->head.kind = RS_EVENT_BLOCK;
 	e->head.tid = t->tid;
 	e->head.at_ns = end_hi;
 	e->end_lo = end_lo;
 	e->end_hi = end_hi;
-	bpf_probe_read_kernel_str(e->comm, sizeof(e->comm), task->comm);
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
 	__builtin_memcpy(&e->poll, p, sizeof(*p));
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	return 0;
 }
 
 static __always_inline __u64 minus(__u64 a, __u64 b)
@@ -79,22 +95,25 @@ static __always_inline __u64 minus(__u64 a, __u64 b)
 }
 
 /* Ends the innermost poll, somewhere in [end_lo, end_hi]. A block is a poll that surely reached the threshold. */
-static __noinline void close_poll(struct rs_thread *t, struct task_struct *task, __u64 end_lo, __u64 end_hi)
+__noinline int close_poll(struct rs_thread *t, __u64 end_lo, __u64 end_hi)
 {
+	if (!t)
+		return 0;
+
 	struct rs_poll *p = poll_top(t), *outer;
 	__u64 shortest, longest;
 
 	if (!p)
-		return;
+		return 0;
 	shortest = minus(minus(end_lo, p->start_hi), p->excluded_max);
 	longest = minus(minus(end_hi, p->start_lo), p->excluded_min);
 	if (shortest >= config.threshold_ns)
-		emit_block(t, task, p, end_lo, end_hi);
+		emit_block(t, p, end_lo, end_hi);
 	t->depth--;
 	t->watch = 0;
 	outer = poll_top(t);
 	if (!outer)
-		return;
+		return 0;
 	outer->seen = end_lo;
 	outer->excluded_min += p->excluded_min;
 	outer->excluded_max += p->excluded_max;
@@ -104,6 +123,7 @@ static __noinline void close_poll(struct rs_thread *t, struct task_struct *task,
 		outer->excluded_min += shortest;
 	else
 		give_to_outer(outer, p);
+	return 0;
 }
 
 /* Makes room for a poll on top; NULL (and counted) when nested too deeply. */
@@ -162,15 +182,21 @@ static __always_inline void open_from(struct rs_memory m, struct rs_thread *t,
 		p->worker = read_worker_index(m, t, l);
 }
 
-static __noinline void open_sampled(struct rs_thread *t, struct task_struct *task,
-				    const struct rs_look *k)
+__noinline int open_sampled(struct rs_thread *t, const struct rs_look *k)
 {
-	open_from((struct rs_memory){ task, false }, t, k);
+	if (!t || !k)
+		return 0;
+
+	open_from(own_memory(), t, k);
+	return 0;
 }
 
 /* Two sibling tasks in one turn of a current_thread scheduler are LocalSet tasks: the root's poll is around them. */
-static __noinline void imply_root(struct rs_thread *t)
+__noinline int imply_root(struct rs_thread *t)
 {
+	if (!t)
+		return 0;
+
 	struct rs_poll *root = &t->polls[0], *inner = &t->polls[1];
 
 	__builtin_memcpy(inner, root, sizeof(*inner));
@@ -180,11 +206,15 @@ static __noinline void imply_root(struct rs_thread *t)
 	root->flags |= RS_POLL_IMPLIED;
 	__builtin_memset(root->spells, 0, sizeof(root->spells));
 	t->depth = 2;
+	return 0;
 }
 
 /* The thread was seen in poll k; decides whether that is the poll at the top, a nested one or another one. */
-static __noinline void join_poll(struct rs_thread *t, struct task_struct *task, const struct rs_look *k)
+__noinline int join_poll(struct rs_thread *t, const struct rs_look *k)
 {
+	if (!t || !k)
+		return 0;
+
 	struct rs_poll *p = poll_top(t);
 	__u64 last = t->last_ns;
 	bool same_turn;
@@ -192,7 +222,7 @@ static __noinline void join_poll(struct rs_thread *t, struct task_struct *task, 
 	if (t->task_id && t->task_id == k->id && t->idle_id == k->id && t->idle_hi && !p) {
 		/* It had no budget and was taken for idle until user space knew better. */
 		t->last_ns = t->idle_lo;
-		open_sampled(t, task, k);
+		open_sampled(t, k);
 		p = poll_top(t);
 		if (p) {
 			p->start_hi = t->idle_hi;
@@ -200,51 +230,54 @@ static __noinline void join_poll(struct rs_thread *t, struct task_struct *task, 
 				p->start_lo = p->start_hi;
 		}
 		t->idle_hi = 0;
-		return;
+		return 0;
 	}
 	t->idle_hi = 0;
 	if (p && (p->flags & RS_POLL_EXACT_START)) {
 		p->seen = k->now; /* a probe will tell its end; ids may change inside, e.g. when an output is dropped */
-		return;
+		return 0;
 	}
 	same_turn = p && p->sched == k->sched && p->tick == k->tick && p->copy == k->copy;
 	if (same_turn && p->id == k->id) {
 		p->seen = k->now;
 		p->flags |= k->flags & RS_POLL_DROP;
-		return;
+		return 0;
 	}
 	if (same_turn && k->nests) {
 		if (t->depth == 1 && p->id && k->id)
 			imply_root(t);
 		if (t->depth == 2) {
-			close_poll(t, task, p->seen, k->now);
+			close_poll(t, p->seen, k->now);
 			p = poll_top(t);
 			if (p && p->id == k->id) {
 				p->seen = k->now;
-				return;
+				return 0;
 			}
 		} else if (p->id) {
-			close_poll(t, task, p->seen, k->now); /* task, then the root of the same turn: in sequence */
+			close_poll(t, p->seen, k->now); /* task, then the root of the same turn: in sequence */
 		}
-		open_sampled(t, task, k);
+		open_sampled(t, k);
 		p = poll_top(t);
 		if (p && t->depth == 2)
 			p->role = RS_ROLE_LOCAL_SET;
-		return;
+		return 0;
 	}
 	for (int i = 0; i < RS_DEPTH; i++) {
 		p = poll_top(t);
 		if (p)
-			close_poll(t, task, p->seen, k->now);
+			close_poll(t, p->seen, k->now);
 	}
 	t->last_ns = last;
-	open_sampled(t, task, k);
+	open_sampled(t, k);
+	return 0;
 }
 
 /* Where a poll timed by a probe runs, from a look at its end: probes do not read the scheduler at every poll. */
-static __noinline void place_exact(struct rs_thread *t, struct task_struct *task,
-				   struct rs_poll *p, const struct rs_look *k)
+__noinline int place_exact(struct rs_thread *t, struct rs_poll *p, const struct rs_look *k)
 {
+	if (!t || !p || !k)
+		return 0;
+
 	const struct rs_layout *l = &config.copies[k->copy & (RS_COPIES - 1)];
 
 	p->sched = k->sched;
@@ -252,56 +285,69 @@ static __noinline void place_exact(struct rs_thread *t, struct task_struct *task
 	p->copy = k->copy;
 	p->role = !k->sched && k->role != RS_ROLE_CURRENT_THREAD ? RS_ROLE_LOCAL_SET : k->role;
 	if (p->role == RS_ROLE_WORKER)
-		p->worker = read_worker_index((struct rs_memory){ task, false }, t, l);
+		p->worker = read_worker_index(own_memory(), t, l);
+	return 0;
 }
 
 /* The thread was seen outside any poll, or with its core handed over: whatever was under way has ended. */
-static __noinline void leave_polls(struct rs_thread *t, struct task_struct *task, const struct rs_look *k)
+__noinline int leave_polls(struct rs_thread *t, const struct rs_look *k)
 {
+	if (!t || !k)
+		return 0;
+
 	for (int i = 0; i < RS_DEPTH; i++) {
 		struct rs_poll *p = poll_top(t);
 
 		if (!p)
-			return;
+			return 0;
 		if (p->flags & RS_POLL_EXACT_START) {
 			if (k->kind == RS_LOOK_IDLE && k->id == p->id) {
 				p->seen = k->now; /* without a budget, but inside: the return probe will tell */
-				return;
+				return 0;
 			}
-			place_exact(t, task, p, k);
+			place_exact(t, p, k);
 		}
-		close_poll(t, task, p->seen, k->now);
+		close_poll(t, p->seen, k->now);
 	}
+	return 0;
 }
 
 /* Another poll begins: the sampled ones under way have ended since they were last seen. */
-static __noinline void leave_sampled(struct rs_thread *t, struct task_struct *task, __u64 now)
+__noinline int leave_sampled(struct rs_thread *t, __u64 now)
 {
+	if (!t)
+		return 0;
+
 	for (int i = 0; i < RS_DEPTH; i++) {
 		struct rs_poll *p = poll_top(t);
 
 		if (!p || (p->flags & RS_POLL_EXACT_START))
-			return;
-		close_poll(t, task, p->seen, now);
+			return 0;
+		close_poll(t, p->seen, now);
 	}
+	return 0;
 }
 
 /* Books the last spell off CPU, now that the kernel has told how much of it was spent in the run queue. */
-static __always_inline void settle_spell(struct rs_thread *t, struct task_struct *task)
+__noinline int settle_spell(struct rs_thread *t)
 {
+	if (!t)
+		return 0;
+
+	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 delay = task->sched_info.run_delay, off = t->pending_off, runq = minus(delay, t->run_delay);
 	struct rs_poll *p = poll_top(t);
 
 	t->run_delay = delay;
 	if (!off)
-		return;
+		return 0;
 	t->pending_off = 0;
 	if (!p || t->returned_ns)
-		return;
+		return 0;
 	if (p->flags & RS_POLL_AT_ENTRY) {
 		p->flags &= ~RS_POLL_AT_ENTRY;
 		p->start_lo = p->start_hi = t->in_ns;
-		return;
+		return 0;
 	}
 	if (runq > off || t->out_kind == RS_OUT_PREEMPTED)
 		runq = off;
@@ -314,40 +360,45 @@ static __always_inline void settle_spell(struct rs_thread *t, struct task_struct
 		add_spell(p, &s);
 	}
 	if (runq > RS_THROTTLE_LOOK_NS) {
-		__u64 throttled = minus(throttled_time(task), t->throttled);
+		__u64 throttled = minus(throttled_time(), t->throttled);
 
 		p->throttled_ns += throttled < runq ? throttled : runq;
 	}
+	return 0;
 }
 
-static __always_inline __u64 user_sp(struct task_struct *task)
+/* Of the current thread. */
+static __always_inline __u64 user_sp(void)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
 	return BPF_CORE_READ(regs, sp);
 }
 
 /* One look at a thread of the target, at k->now: settles what was pending and moves its polls on. */
-static __noinline void apply_look(struct rs_thread *t, struct task_struct *task, struct rs_look *k)
+__noinline int apply_look(struct rs_thread *t, struct rs_look *k)
 {
-	settle_spell(t, task);
-	take_look(t, task, k);
+	if (!t || !k)
+		return 0;
+
+	settle_spell(t);
+	take_look(t, k);
 	count_one(RS_COUNT_LOOKS);
 	t->look_kind = k->kind;
 	if (k->kind == RS_LOOK_UNREADABLE) {
 		count_one(RS_COUNT_UNREADABLE);
-		return;
+		return 0;
 	}
 	if (k->kind == RS_LOOK_POLL) {
-		t->sp = user_sp(task);
-		join_poll(t, task, k);
+		t->sp = user_sp();
+		join_poll(t, k);
 	} else {
 		t->task_id = 0;
-		leave_polls(t, task, k);
+		leave_polls(t, k);
 		if (t->idle_id != k->id || t->idle_sched != k->sched || !t->idle_hi) {
 			t->idle_lo = t->last_ns;
 			t->idle_hi = k->now;
-			t->idle_sp = user_sp(task);
+			t->idle_sp = user_sp();
 		}
 		t->idle_id = k->id;
 		t->idle_sched = k->sched;
@@ -355,6 +406,7 @@ static __noinline void apply_look(struct rs_thread *t, struct task_struct *task,
 		t->idle_copy = k->copy;
 	}
 	t->last_ns = k->now;
+	return 0;
 }
 
 #endif

@@ -80,8 +80,9 @@ static __always_inline void count_one(__u32 which)
 #define barrier() asm volatile("" ::: "memory")
 
 /* Time the task's cgroups spent throttled (cfs_bandwidth.throttled_time), summed to the root. */
-static __noinline __u64 throttled_time(struct task_struct *task)
+__noinline __u64 throttled_time(void)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 sum = 0;
 
 	if (has_throttled_time) {
@@ -103,6 +104,15 @@ static __always_inline bool is_target(struct task_struct *task)
 	return config.tgid && task->tgid == config.tgid;
 }
 
+__noinline int clear_row(struct rs_thread *t)
+{
+	if (!t)
+		return 0;
+	for (__u32 i = 0; i < sizeof(*t) / sizeof(__u64); i++)
+		((volatile __u64 *)t)[i] = 0; /* too large for the compiler's memset */
+	return 0;
+}
+
 static __noinline struct rs_thread *claim_slot(struct task_struct *task, struct slot *slot)
 {
 	struct rs_thread *t;
@@ -115,8 +125,7 @@ static __noinline struct rs_thread *claim_slot(struct task_struct *task, struct 
 	t = bpf_map_lookup_elem(&threads, &row);
 	if (!t)
 		return NULL;
-	for (__u32 i = 0; i < sizeof(*t) / sizeof(__u64); i++)
-		((volatile __u64 *)t)[i] = 0; /* too large for the compiler's memset */
+	clear_row(t);
 	t->run_delay = task->sched_info.run_delay;
 	t->start_boottime = task->start_boottime;
 	t->tid = pid_at_level(task, config.pid_level);
@@ -194,7 +203,7 @@ static __always_inline int look_now(struct task_struct *task, __u64 now)
 	if (t && row_lock(t)) {
 		__u8 depth = t->depth;
 
-		apply_look(t, task, &k);
+		apply_look(t, &k);
 		ended = t->depth < depth;
 		row_unlock(t);
 	}
@@ -235,13 +244,13 @@ int on_id_write(struct bpf_perf_event_data *ctx)
 		struct rs_poll *p = poll_top(t);
 
 		if (p && !(p->flags & RS_EXACT)) {
-			settle_spell(t, task);
-			take_look(t, task, &k);
+			settle_spell(t);
+			take_look(t, &k);
 			if (k.kind != RS_LOOK_POLL || k.id != p->id) {
 				p->flags |= RS_POLL_WATCHED_END;
 				p->seen = now;
 				ended = 1;
-				close_poll(t, task, now, now);
+				close_poll(t, now, now);
 				t->last_ns = now;
 			}
 		} else {
@@ -253,8 +262,9 @@ int on_id_write(struct bpf_perf_event_data *ctx)
 }
 
 /* What explains a sleep: the syscall and the file behind its first argument. Only for sleeps inside polls. */
-static __noinline void note_syscall(struct rs_thread *t, struct task_struct *task)
+static __always_inline void describe_sleep(struct rs_memory m, struct rs_thread *t)
 {
+	struct task_struct *task = m.task;
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	__u64 nr = BPF_CORE_READ(regs, orig_ax), fd = BPF_CORE_READ(regs, di);
 	struct fdtable *table;
@@ -268,7 +278,7 @@ static __noinline void note_syscall(struct rs_thread *t, struct task_struct *tas
 		return;
 	/* poll and ppoll: the first descriptor of the set stands for it */
 	if (t->out_nr == RS_NR_POLL || t->out_nr == RS_NR_PPOLL) {
-		if (bpf_probe_read_user(&polled, sizeof(polled), (void *)fd) || polled < 0 ||
+		if (read_user(m, &polled, sizeof(polled), fd) || polled < 0 ||
 		    !BPF_CORE_READ(regs, si))
 			return;
 		fd = polled;
@@ -284,29 +294,41 @@ static __noinline void note_syscall(struct rs_thread *t, struct task_struct *tas
 	t->out_mode = BPF_CORE_READ(file, f_inode, i_mode);
 }
 
+__noinline int note_syscall(struct rs_thread *t)
+{
+	if (t)
+		describe_sleep(own_memory(), t);
+	return 0;
+}
+
 /*
  * A probe's trap makes it likely that the thread is preempted just there. Before the poll function's first instruction,
  * or after its return, that time is not the poll's. The first instruction may be a jump, which the kernel emulates.
  */
-static __noinline void note_preemption(struct rs_thread *t, struct task_struct *task, __u64 now)
+__noinline int note_preemption(struct rs_thread *t, __u64 now)
 {
+	if (!t)
+		return 0;
+
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	__u64 ip = BPF_CORE_READ(regs, ip);
 	struct rs_poll *p = poll_top(t);
 	__s32 jump = 0;
 
 	if (!p || !(p->flags & RS_POLL_EXACT_START))
-		return;
+		return 0;
 	if (config.trampoline && ip - config.trampoline < RS_PAGE) {
 		if (!t->returned_ns)
 			t->returned_ns = now;
-		return;
+		return 0;
 	}
 	if (p->off_ns)
-		return;
+		return 0;
 	bpf_probe_read_user(&jump, sizeof(jump), (void *)(p->ip + 1));
 	if (ip - p->ip < RS_INSTRUCTION_MAX || ip == p->ip + 5 + jump)
 		p->flags |= RS_POLL_AT_ENTRY;
+	return 0;
 }
 
 static __always_inline void switched_out(struct task_struct *task, __u64 now, bool is_asleep)
@@ -317,15 +339,15 @@ static __always_inline void switched_out(struct task_struct *task, __u64 now, bo
 	if (!t)
 		return;
 	if (row_lock(t)) {
-		apply_look(t, task, &k);
+		apply_look(t, &k);
 		t->out_kind = is_asleep ? RS_OUT_ASLEEP : RS_OUT_PREEMPTED;
 		if (t->depth) {
 			if (has_throttled_time)
-				t->throttled = throttled_time(task);
+				t->throttled = throttled_time();
 			if (is_asleep)
-				note_syscall(t, task);
+				note_syscall(t);
 			else if (config.is_exact)
-				note_preemption(t, task, now);
+				note_preemption(t, now);
 		}
 		row_unlock(t);
 	}
@@ -379,13 +401,15 @@ static __noinline void take_remote_look(struct rs_thread *t, struct task_struct 
 {
 	struct rs_memory m = { task, true };
 
-	look_at(m, t, k);
+	k->copy = config.walk_copy & (RS_COPIES - 1);
+	if (look_at_copy(m, t, &config.copies[k->copy], k))
+		k->kind = RS_LOOK_UNREADABLE;
 	if (k->kind == RS_LOOK_POLL)
 		open_from(m, t, k);
 }
 
 /*
- * Run once after attaching: threads that were asleep by then, perhaps for long, are met by no tick and no switch.
+ * Run once for each copy of Tokio after attaching: threads that were asleep by then, perhaps for long, are met by no tick and no switch.
  * A thread that wakes up meanwhile is left to the other programs.
  */
 SEC("iter.s/task")
@@ -396,7 +420,10 @@ int on_walk(struct bpf_iter__task *ctx)
 	struct rs_thread *t;
 	__u64 switches;
 
-	if (!task || !is_target(task) || !task->__state || thread_of(task))
+	if (!task || !is_target(task) || !task->__state)
+		return 0;
+	t = thread_of(task);
+	if (t && t->look_kind != RS_LOOK_NOT_TOKIO)
 		return 0;
 	switches = task->nvcsw + task->nivcsw;
 	t = thread_of_or_new(task);
@@ -408,11 +435,11 @@ int on_walk(struct bpf_iter__task *ctx)
 	t->idle_sched = k.sched;
 	t->idle_handle = k.handle;
 	t->idle_copy = k.copy;
-	t->idle_sp = t->sp = user_sp(task);
+	t->idle_sp = t->sp = BPF_CORE_READ((struct pt_regs *)bpf_task_pt_regs(task), sp);
 	t->idle_lo = t->idle_hi = k.now;
 	t->out_kind = RS_OUT_ASLEEP;
 	if (t->depth)
-		note_syscall(t, task);
+		describe_sleep((struct rs_memory){ task, true }, t);
 	if (task->nvcsw + task->nivcsw == switches && task->__state)
 		t->out_ns = k.now;
 	else
@@ -441,7 +468,7 @@ int on_exit(__u64 *ctx)
 		return 0;
 	for (int i = 0; i < RS_DEPTH; i++) {
 		if (poll_top(t))
-			close_poll(t, task, now, now);
+			close_poll(t, now, now);
 	}
 	t->seq = 0;
 	t->tid = 0;
@@ -490,17 +517,20 @@ int on_fork(__u64 *ctx)
  * A poll timed by a probe begins while a sampled one is under way. That one is the root's poll around it when the
  * scheduler's turn is still the same (only a LocalSet inside the root polls tasks then); else it ended unseen.
  */
-static __noinline void settle_root(struct rs_thread *t, struct task_struct *task, struct rs_poll *p,
-				   __u64 now)
+__noinline int settle_root(struct rs_thread *t, struct rs_poll *p, __u64 now)
 {
+	if (!t || !p)
+		return 0;
+
 	struct rs_look k = { .now = now };
 
-	take_look(t, task, &k);
+	take_look(t, &k);
 	if (!p->id && k.sched == p->sched &&
 	    (!p->sched || (!(k.flags & RS_POLL_NO_TICK) && k.tick == p->tick)))
 		p->seen = now;
 	else
-		leave_sampled(t, task, now);
+		leave_sampled(t, now);
+	return 0;
 }
 
 /* Entry of a task's poll function: the header is the first argument; the cookie has the id's offset and the site. */
@@ -520,9 +550,9 @@ int on_poll_enter(struct pt_regs *ctx)
 	count_one(RS_COUNT_POLLS);
 	p = poll_top(t);
 	if (t->pending_off)
-		settle_spell(t, task);
+		settle_spell(t);
 	if (p && !(p->flags & RS_POLL_EXACT_START))
-		settle_root(t, task, p, now);
+		settle_root(t, p, now);
 	cookie = bpf_get_attach_cookie(ctx);
 	header = PT_REGS_PARM1(ctx);
 	p = push_poll(t);
@@ -544,21 +574,25 @@ int on_poll_enter(struct pt_regs *ctx)
 	return 0;
 }
 
-static __noinline void end_exact(struct rs_thread *t, struct task_struct *task, struct rs_poll *p, __u64 now)
+__noinline int end_exact(struct rs_thread *t, struct rs_poll *p, __u64 now)
 {
+	if (!t || !p)
+		return 0;
+
 	struct rs_look k = { .now = now };
 
 	p->flags |= RS_POLL_EXACT_END;
 	if (minus(minus(now, p->start_lo), p->excluded_max) >= config.threshold_ns) {
-		take_look(t, task, &k);
+		take_look(t, &k);
 		/* A spawn_blocking closure has a poll function, too; a runtime being dropped is not entered either. */
 		if (!k.is_entered && !(p->flags & RS_POLL_DROP)) {
 			t->depth--;
-			return;
+			return 0;
 		}
-		place_exact(t, task, p, &k);
+		place_exact(t, p, &k);
 	}
-	close_poll(t, task, now, now);
+	close_poll(t, now, now);
+	return 0;
 }
 
 /* Return of a poll function. Frames whose return was never seen (the thread unwound past them) are let go. */
@@ -575,14 +609,14 @@ int on_poll_return(struct pt_regs *ctx)
 	if (!t || !row_lock(t))
 		return 0;
 	if (t->pending_off)
-		settle_spell(t, task);
+		settle_spell(t);
 	for (int i = 0; i < RS_DEPTH; i++) {
 		struct rs_poll *p = poll_top(t);
 
 		if (!p || (p->sp && p->sp + 8 > sp))
 			break;
 		if (p->sp + 8 == sp) {
-			end_exact(t, task, p, t->returned_ns ? t->returned_ns : now);
+			end_exact(t, p, t->returned_ns ? t->returned_ns : now);
 			break;
 		}
 		if (!p->sp)
@@ -606,7 +640,7 @@ static __always_inline int emit_marker(struct pt_regs *ctx, __u32 kind, __u32 ma
 		return 0;
 	t = thread_of_or_new(task);
 	if (t && row_lock(t)) {
-		take_look(t, task, &k);
+		take_look(t, &k);
 		row_unlock(t);
 	}
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);

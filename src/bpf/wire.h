@@ -46,6 +46,8 @@ struct rs_config {
 	__u32 pid_level; /* depth of the reader's pid namespace */
 	__u32 n_copies;
 	__u32 is_exact; /* polls are timed by probes where an entry has been seen */
+	__u32 walk_copy; /* the copy on_walk is about */
+	__u32 pad;
 	__u64 trampoline; /* page of the target that returns of probed functions pass, 0 = none yet */
 	struct rs_layout copies[RS_COPIES];
 };

@@ -64,12 +64,19 @@ static void publish(struct session *s, size_t i)
 	tick_watch_init(&state->ticks_ct, state->calibration.row, false);
 }
 
+static void walk(struct session *s, size_t copy)
+{
+	if (watch_walk(s->watch, s->process->pid, copy) < 0 && !s->has_hello)
+		session_warn(s, "this kernel cannot show threads that were asleep in a block before the "
+				"tool came (needs Linux 5.18)");
+}
+
 static bool calibrate_copies(struct session *s)
 {
 	_cleanup_free_
 	struct rs_thread_info *threads = NULL;
 	struct rs_config *config = watch_config(s->watch);
-	bool is_new = false;
+	bool is_new = false, is_new_copy[RS_COPIES] = { false };
 	int n;
 
 	if (learn_is_complete(s) && config->tgid)
@@ -84,13 +91,13 @@ static bool calibrate_copies(struct session *s)
 		    calibrate(s->process->pid, &s->copies[i], state->vtables, threads, n,
 			      &state->calibration))
 			continue;
-		state->is_calibrated = is_new = true;
+		state->is_calibrated = is_new = is_new_copy[i] = true;
 		publish(s, i);
 	}
 	config->tgid = threads[0].tgid_global;
-	if (is_new && watch_walk(s->watch, s->process->pid) < 0 && !s->has_hello)
-		session_warn(s, "this kernel cannot show threads that were asleep in a block before the "
-				"tool came (needs Linux 5.18)");
+	for (size_t i = 0; i < s->n_copies; i++)
+		if (is_new_copy[i])
+			walk(s, i);
 	return is_new;
 }
 

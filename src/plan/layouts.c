@@ -6,10 +6,10 @@
  * rustc 1.63.0: Tokio 1.22.0 1.23.1 1.24.2 1.28.2 1.29.1 1.38.2
  * rustc 1.70.0: Tokio 1.23.1 1.24.2 1.28.2 1.29.1 1.38.2 1.40.0 1.45.1 1.47.5
  * rustc 1.95.0: Tokio 1.20.6 1.22.0 1.23.1 1.24.2 1.26.0 1.28.2 1.29.1 1.30.0 1.31.0 1.32.1
- *   1.36.0 1.38.2 1.39.3 1.40.0 1.44.2 1.45.1 1.46.1 1.47.5 1.49.0 1.50.0 1.51.0 1.51.1 1.51.2
- *   1.51.6 1.52.0 1.52.1 1.52.2 1.52.4 1.53.3 1.54.1
- * rustc 1.95.0, --cfg tokio_unstable: Tokio 1.29.1 1.33.0 1.38.2 1.40.0 1.45.1 1.47.5 1.49.0
- *   1.51.6 1.53.3 1.54.1
+ *   1.35.1 1.36.0 1.38.2 1.39.3 1.40.0 1.42.1 1.44.2 1.45.1 1.46.1 1.47.5 1.48.0 1.49.0 1.50.0
+ *   1.51.0 1.51.1 1.51.2 1.51.6 1.52.0 1.52.1 1.52.2 1.52.4 1.53.3 1.54.1
+ * rustc 1.95.0, --cfg tokio_unstable: Tokio 1.29.1 1.33.0 1.36.0 1.38.2 1.40.0 1.44.2 1.45.1
+ *   1.47.5 1.49.0 1.51.6 1.52.4 1.53.3 1.54.1
  */
 #include "layouts.h"
 
@@ -277,7 +277,7 @@ static const struct tokio_layout layouts[] = {
 		.local_context_shared = 16, .local_set_tick = 8, .local_set_context = 0,
 		.ct = {
 			{ 104, 88, 72, 80 },
-			{ -1, -1, -1, -1 },
+			{ 184, 168, 152, 160 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
@@ -397,7 +397,7 @@ static const struct tokio_layout layouts[] = {
 	{
 		.tokio_from = "1.40.0", .tokio_to = "1.40.0",
 		.rustc_note = "1.95.0",
-		.from = TOKIO_VERSION(40, 0), .to = TOKIO_VERSION(45, 0) - 1,
+		.from = TOKIO_VERSION(40, 0), .to = TOKIO_VERSION(44, 0) - 1,
 		.rustc_from = 71, .rustc_to = 65535,
 		.unstable = true,
 		.size = 72, .tls_value = 0, .tls_size = 80, .thread_id = 32, .id_tag = -1,
@@ -415,6 +415,34 @@ static const struct tokio_layout layouts[] = {
 		.local_set_context = 0,
 		.ct = {
 			{ 208, 192, 176, 184 },
+			{ -1, -1, -1, -1 },
+			{ -1, -1, -1, -1 },
+			{ -1, -1, -1, -1 },
+			{ -1, -1, -1, -1 },
+			{ -1, -1, -1, -1 },
+		},
+	},
+	{
+		.tokio_from = "1.44.0", .tokio_to = "1.44.2",
+		.rustc_note = "1.95.0",
+		.from = TOKIO_VERSION(44, 0), .to = TOKIO_VERSION(45, 0) - 1,
+		.rustc_from = 71, .rustc_to = 65535,
+		.unstable = true,
+		.size = 72, .tls_value = 0, .tls_size = 80, .thread_id = 32, .id_tag = -1,
+		.id = 48, .scheduler = 40, .handle_tag = 8, .handle = 16, .handle_ct = 0,
+		.handle_mt = 1, .handle_none = 3, .runtime = 70, .runtime_not_entered = 2,
+		.budget = 68, .budget_value = 69, .rng = 56, .defer = -1, .ctx_size = 88,
+		.ctx_tag = 0, .ctx_tag_ct = 0, .ctx_tag_mt = 1, .ctx_worker_or_handle = 8,
+		.ctx_core_borrow = 16, .ctx_core = 24, .worker_handle = 16, .worker_index = 24,
+		.worker_core = 32, .core_size_mt = 240, .core_tick_mt = 224,
+		.core_lifo_mt = 200, .core_lifo_enabled_mt = 232, .core_run_queue_mt = 192,
+		.core_batch_mt = 176, .core_ewma_mt = 184, .core_started_mt = 160,
+		.core_started_nsec_mt = 168, .core_poll_count_mt = 120,
+		.core_poll_started_mt = 48, .core_poll_count_ct = 136,
+		.local_shared_queue_pop = 72, .local_tls_value = 0, .local_ctx = 0,
+		.local_context_shared = 16, .local_set_tick = 8, .local_set_context = 0,
+		.ct = {
+			{ 224, 208, 80, 88 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
@@ -525,7 +553,7 @@ static const struct tokio_layout layouts[] = {
 		.local_context_shared = 16, .local_set_tick = 8, .local_set_context = 0,
 		.ct = {
 			{ 56, 48, -1, -1 },
-			{ -1, -1, -1, -1 },
+			{ 592, 584, -1, -1 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
@@ -552,7 +580,7 @@ static const struct tokio_layout layouts[] = {
 		.local_context_shared = 16, .local_set_tick = 8, .local_set_context = 0,
 		.ct = {
 			{ 64, 48, -1, -1 },
-			{ -1, -1, -1, -1 },
+			{ 144, 128, -1, -1 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
@@ -606,7 +634,7 @@ static const struct tokio_layout layouts[] = {
 		.local_context_shared = 16, .local_set_tick = 8, .local_set_context = 0,
 		.ct = {
 			{ 104, 88, 48, 56 },
-			{ -1, -1, -1, -1 },
+			{ 184, 168, 128, 136 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
@@ -687,7 +715,7 @@ static const struct tokio_layout layouts[] = {
 		.local_context_shared = 16, .local_set_tick = 8, .local_set_context = 0,
 		.ct = {
 			{ 56, 48, -1, -1 },
-			{ -1, -1, -1, -1 },
+			{ 600, 592, -1, -1 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
@@ -714,7 +742,7 @@ static const struct tokio_layout layouts[] = {
 		.local_context_shared = 16, .local_set_tick = 8, .local_set_context = 0,
 		.ct = {
 			{ 64, 48, -1, -1 },
-			{ -1, -1, -1, -1 },
+			{ 152, 136, -1, -1 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },
 			{ -1, -1, -1, -1 },

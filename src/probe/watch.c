@@ -290,7 +290,7 @@ int watch_attach(struct watch *w, struct rs_error *err)
 	return attach_ticks(w, err);
 }
 
-int watch_walk(struct watch *w, pid_t pid)
+int watch_walk(struct watch *w, pid_t pid, unsigned int copy)
 {
 	union bpf_iter_link_info info = { .task = { .pid = pid } };
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
@@ -300,6 +300,7 @@ int watch_walk(struct watch *w, pid_t pid)
 
 	if (!w->has_walk)
 		return -EOPNOTSUPP;
+	watch_config(w)->walk_copy = copy;
 	link = bpf_program__attach_iter(w->skel->progs.on_walk, &opts);
 	if (!link) /* before 6.1 an iterator cannot be told the process: it walks all, the program filters */
 		link = bpf_program__attach_iter(w->skel->progs.on_walk, NULL);

@@ -29,8 +29,8 @@ struct watch *watch_free(struct watch *w);
 
 /* Ticks and switches start to be looked at, for threads of config->tgid. */
 int watch_attach(struct watch *w, struct rs_error *err);
-/* Looks at the threads that sleep since before watch_attach(). -EOPNOTSUPP before Linux 5.18. */
-int watch_walk(struct watch *w, pid_t pid);
+/* Looks at the threads that sleep since before watch_attach(), for one copy of Tokio. -EOPNOTSUPP before Linux 5.18. */
+int watch_walk(struct watch *w, pid_t pid, unsigned int copy);
 /* The live configuration, shared with the kernel side. */
 struct rs_config *watch_config(struct watch *w);
 /* RS_THREADS rows, live. Read with watch_row(). */

@@ -143,7 +143,18 @@ def merge(records):
             last.ct += [ct for ct in cts if ct not in last.ct]
     rows.sort(key=lambda r: (-r.generation, r.unstable, version_key(r.first)))
     _extend(rows)
+    _share_ct(rows)
     return rows
+
+
+def _share_ct(rows):
+    """Not every version is built with every feature set: neighbours with a common one share."""
+    for _ in rows:
+        for before, row in zip(rows, rows[1:]):
+            union = sorted({*before.ct, *row.ct})
+            if (_same_lane(before, row) and set(before.ct) & set(row.ct)
+                    and len(union) <= CT_VARIANTS):
+                before.ct, row.ct = list(union), list(union)
 
 
 def _ct_compatible(have, new):
@@ -196,13 +207,14 @@ def _row_c(row, after):
         cells.append(f".{name} = {value},")
     lines += _wrap(cells)
     lines.append("\t\t.ct = {")
-    for ct in sorted(row.ct) + [(-1, -1, -1, -1)] * (CT_VARIANTS - len(row.ct)):
-        lines.append("\t\t\t{{ {}, {}, {}, {} }},".format(*ct))
+    unused = [(-1, -1, -1, -1)] * (CT_VARIANTS - len(row.ct))
+    cells = ["{{ {}, {}, {}, {} }},".format(*ct) for ct in sorted(row.ct) + unused]
+    lines += ["\t" + line for line in _wrap(cells, 68)]
     lines.append("\t\t},")
     return "\t{\n" + "\n".join(lines) + "\n\t},\n"
 
 
-def _wrap(cells, width=80):
+def _wrap(cells, width=84):
     lines, line = [], ""
     for cell in cells:
         if line and len(line) + 1 + len(cell) > width:

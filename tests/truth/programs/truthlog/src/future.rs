@@ -17,9 +17,9 @@ use crate::span::{Kind, Role, Span};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// With CPU, run-queue time and faults: about 3 µs a poll, for futures that may block.
+    /// With CPU, run-queue time and faults: about 8 µs a poll, for futures that may block.
     Full,
-    /// Start and end only: well under 0.1 µs a poll.
+    /// Start and end only: about 0.17 µs a poll.
     Light,
 }
 

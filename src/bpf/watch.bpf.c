@@ -31,7 +31,9 @@ struct {
 	__type(value, struct rs_thread);
 } threads SEC(".maps");
 
-/* Indexes of free rows of `threads`, filled by user space. */
+/* Rows of `threads` ever handed out; those given back wait in free_slots. */
+__u32 n_slots;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_STACK);
 	__uint(max_entries, RS_THREADS);
@@ -119,8 +121,12 @@ static __noinline struct rs_thread *claim_slot(struct task_struct *task, struct 
 	__u32 row;
 
 	if (bpf_map_pop_elem(&free_slots, &row)) {
-		count_one(RS_COUNT_NO_SLOT);
-		return NULL;
+		row = __sync_fetch_and_add(&n_slots, 1);
+		if (row >= RS_THREADS) {
+			__sync_fetch_and_sub(&n_slots, 1);
+			count_one(RS_COUNT_NO_SLOT);
+			return NULL;
+		}
 	}
 	t = bpf_map_lookup_elem(&threads, &row);
 	if (!t)

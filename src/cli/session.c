@@ -122,16 +122,13 @@ int session_open(const struct options *o, pid_t pid, const struct sink *sink,
 
 static void step_learning(struct session *s, uint64_t now)
 {
-	bool is_done;
+	bool is_young = now < s->opened_ns + HELLO_PATIENCE_NS;
 
 	if (now >= s->next_learn_ns) {
 		learn_step(s, now);
-		is_done = learn_is_complete(s);
-		s->next_learn_ns = now + (is_done || now > s->opened_ns + HELLO_PATIENCE_NS
-						  ? LEARN_LATER_NS
-						  : LEARN_SOON_NS);
+		s->next_learn_ns = now + (is_young ? LEARN_SOON_NS : LEARN_LATER_NS);
 	}
-	if (!s->has_hello && (learn_is_complete(s) || now > s->opened_ns + HELLO_PATIENCE_NS))
+	if (!s->has_hello && (learn_is_complete(s) || !is_young))
 		report_hello(s, now);
 }
 

@@ -60,8 +60,8 @@ static void publish(struct session *s, size_t i)
 	config->copies[i] = state->calibration.layout;
 	if (config->n_copies < s->n_copies)
 		config->n_copies = s->n_copies;
-	tick_watch_init(&state->ticks_mt, state->calibration.row, true);
-	tick_watch_init(&state->ticks_ct, state->calibration.row, false);
+	tick_watch_init(&state->ticks_mt, &state->calibration, s->copies[i].version, true);
+	tick_watch_init(&state->ticks_ct, &state->calibration, s->copies[i].version, false);
 }
 
 static void walk(struct session *s, size_t copy)
@@ -112,42 +112,47 @@ static uint64_t core_of(const struct session *s, const struct rs_layout *l, uint
 	return ctx[l->ctx_core / 8];
 }
 
+static void settle_tick(struct session *s, uint8_t copy, uint64_t sched)
+{
+	struct copy_state *state = &s->state[copy];
+	struct rs_layout *l = &watch_config(s->watch)->copies[copy];
+	const struct tick_candidate *tick;
+	struct tick_watch *w;
+	uint64_t core;
+	bool is_mt;
+
+	core = core_of(s, l, sched, &is_mt);
+	if (!core || (is_mt ? l->tick_mt : l->tick_ct) >= 0)
+		return;
+	w = is_mt ? &state->ticks_mt : &state->ticks_ct;
+	tick_watch_feed(w, s->process->pid, core);
+	tick = tick_watch_settled(w);
+	if (!tick)
+		return;
+	if (is_mt) {
+		l->batch_mt = tick->batch;
+		l->started_mt = tick->started;
+		l->tick_mt = tick->tick;
+	} else {
+		l->started_ct = tick->started;
+		l->tick_ct = tick->tick;
+	}
+}
+
 /* Watches the counters of the schedulers until it is clear which word is the turn's number. */
 static void settle_ticks(struct session *s)
 {
-	struct rs_config *config = watch_config(s->watch);
 	size_t n = watch_n_slots(s->watch);
 
 	for (size_t slot = 0; slot < n; slot++) {
 		struct rs_thread t;
-		struct copy_state *state;
-		struct rs_layout *l;
-		uint64_t sched, core;
-		bool is_mt;
 		uint8_t copy;
 
 		if (!watch_row(s->watch, slot, &t))
 			continue;
 		copy = t.depth ? t.polls[0].copy : t.idle_copy;
-		sched = t.depth ? t.polls[0].sched : t.idle_sched;
-		if (copy >= s->n_copies || !s->state[copy].is_calibrated)
-			continue;
-		state = &s->state[copy];
-		l = &config->copies[copy];
-		core = core_of(s, l, sched, &is_mt);
-		if (!core || (is_mt ? l->tick_mt : l->tick_ct) >= 0)
-			continue;
-		tick_watch_feed(is_mt ? &state->ticks_mt : &state->ticks_ct, s->process->pid, core);
-		if (is_mt) {
-			l->tick_mt = tick_watch_settled(&state->ticks_mt);
-		} else {
-			int16_t tick = tick_watch_settled(&state->ticks_ct);
-
-			for (size_t v = 0; tick >= 0 && v < TOKIO_LAYOUT_CT_VARIANTS; v++)
-				if (state->calibration.row->ct[v].tick == tick)
-					l->started_ct = state->calibration.row->ct[v].started;
-			l->tick_ct = tick;
-		}
+		if (copy < s->n_copies && s->state[copy].is_calibrated)
+			settle_tick(s, copy, t.depth ? t.polls[0].sched : t.idle_sched);
 	}
 }
 

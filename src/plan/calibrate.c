@@ -237,7 +237,7 @@ static const struct candidate *best_candidate(const struct search *s)
 
 	for (size_t i = 0; i < s->n_found; i++) {
 		const struct candidate *c = &s->found[i];
-		bool fits = row_is_of_version(c->row, s->version);
+		bool fits = row_is_of_version(c->row, s->version) && !c->row->unstable;
 
 		if (c->ids_checked > 2 * c->ids_right)
 			continue; /* the id is elsewhere in most of them: not this layout */
@@ -276,8 +276,8 @@ static void fill_layout(const struct search *s, const struct candidate *c, struc
 		.ctx_owner = r->ctx_worker_or_handle,
 		.tick_mt = RS_UNKNOWN,
 		.tick_ct = RS_UNKNOWN,
-		.started_mt = r->core_started_mt,
-		.batch_mt = r->core_batch_mt,
+		.started_mt = RS_UNKNOWN,
+		.batch_mt = RS_UNKNOWN,
 		.started_ct = RS_UNKNOWN,
 		.worker_index = r->worker_index,
 		.runtime_not_entered = r->runtime_not_entered,
@@ -316,30 +316,61 @@ int calibrate(pid_t pid, const struct tokio_copy *c, const struct vtable_index *
 	return 0;
 }
 
-void tick_watch_init(struct tick_watch *w, const struct tokio_layout *row, bool is_mt)
+/* Do two layouts put CONTEXT's and the scheduler context's fields at the same places? */
+static bool is_same_context(const struct tokio_layout *a, const struct tokio_layout *b)
 {
-	memset(w, 0, sizeof(*w));
-	if (is_mt) {
-		if (row->core_tick_mt >= 0)
-			w->candidates[w->n_candidates++] = row->core_tick_mt;
-		return;
-	}
-	for (size_t i = 0; i < TOKIO_LAYOUT_CT_VARIANTS; i++) {
-		bool is_new = row->ct[i].tick >= 0;
-
-		for (size_t j = 0; j < w->n_candidates; j++)
-			is_new = is_new && w->candidates[j] != row->ct[i].tick;
-		if (is_new)
-			w->candidates[w->n_candidates++] = row->ct[i].tick;
-	}
+	return a->size == b->size && a->id_tag == b->id_tag && a->id == b->id &&
+	       a->scheduler == b->scheduler && a->handle_tag == b->handle_tag &&
+	       a->handle == b->handle && a->runtime == b->runtime && a->budget == b->budget &&
+	       a->ctx_tag == b->ctx_tag && a->ctx_core == b->ctx_core &&
+	       a->ctx_worker_or_handle == b->ctx_worker_or_handle;
 }
 
-static void feed_candidate(struct tick_watch *w, size_t i, uint32_t now, uint32_t *last, bool is_known)
+static void add_tick(struct tick_watch *w, int16_t tick, int16_t started, int16_t batch)
+{
+	if (tick < 0 || w->n_candidates == TICK_CANDIDATES)
+		return;
+	for (size_t i = 0; i < w->n_candidates; i++)
+		if (w->candidates[i].tick == tick)
+			return;
+	w->candidates[w->n_candidates++] = (struct tick_candidate){
+		.tick = tick,
+		.started = started,
+		.batch = batch,
+	};
+}
+
+static void add_ticks_of_row(struct tick_watch *w, const struct tokio_layout *r, bool is_mt)
+{
+	if (is_mt)
+		add_tick(w, r->core_tick_mt, r->core_started_mt, r->core_batch_mt);
+	for (size_t i = 0; !is_mt && i < TOKIO_LAYOUT_CT_VARIANTS; i++)
+		add_tick(w, r->ct[i].tick, r->ct[i].started, RS_UNKNOWN);
+}
+
+void tick_watch_init(struct tick_watch *w, const struct calibration *c, const char *version, bool is_mt)
+{
+	uint32_t number = version_number(version);
+	size_t n_rows;
+	const struct tokio_layout *rows = tokio_layouts(&n_rows);
+
+	memset(w, 0, sizeof(*w));
+	for (size_t i = 0; i < n_rows; i++)
+		if (is_same_context(&rows[i], c->row) && row_is_of_version(&rows[i], number))
+			add_ticks_of_row(w, &rows[i], is_mt);
+	if (w->n_candidates)
+		return;
+	for (size_t i = n_rows; i-- > 0;) /* the version is unknown, or newer than the table */
+		if (is_same_context(&rows[i], c->row))
+			add_ticks_of_row(w, &rows[i], is_mt);
+}
+
+static void feed_candidate(struct tick_candidate *c, uint32_t now, uint32_t *last, bool is_known)
 {
 	if (is_known && now != *last) {
 		if (now - *last > TICK_JUMP_MAX)
-			w->is_out[i] = true;
-		w->rises[i]++;
+			c->is_out = true;
+		c->rises++;
 	}
 	*last = now;
 }
@@ -358,25 +389,27 @@ void tick_watch_feed(struct tick_watch *w, pid_t pid, uint64_t core)
 	for (size_t i = 0; i < w->n_candidates; i++) {
 		uint32_t now;
 
-		if (process_read(pid, core + w->candidates[i], &now, sizeof(now)))
-			w->is_out[i] = true;
+		if (process_read(pid, core + w->candidates[i].tick, &now, sizeof(now)))
+			w->candidates[i].is_out = true;
 		else
-			feed_candidate(w, i, now, &w->cores[c].last[i], is_known);
+			feed_candidate(&w->candidates[i], now, &w->cores[c].last[i], is_known);
 	}
 }
 
 #define RISES_NEEDED 3
 
-int16_t tick_watch_settled(const struct tick_watch *w)
+const struct tick_candidate *tick_watch_settled(const struct tick_watch *w)
 {
-	int16_t found = RS_UNKNOWN;
+	const struct tick_candidate *found = NULL;
 
 	for (size_t i = 0; i < w->n_candidates; i++) {
-		if (w->is_out[i] || w->rises[i] < RISES_NEEDED)
+		const struct tick_candidate *c = &w->candidates[i];
+
+		if (c->is_out || c->rises < RISES_NEEDED)
 			continue;
-		if (found != RS_UNKNOWN)
-			return RS_UNKNOWN; /* two of them move: wait for one to fall */
-		found = w->candidates[i];
+		if (found)
+			return NULL; /* two of them move: wait for one to fall */
+		found = c;
 	}
 	return found;
 }

@@ -30,18 +30,23 @@ int calibrate(pid_t pid, const struct tokio_copy *c, const struct vtable_index *
 	      size_t n_threads, struct calibration *ret);
 
 /*
- * Which word of the scheduler's Core counts its turns: candidates come from the layout, the choice from watching
- * them. Feed it Cores while the program runs; a counter never falls and moves by less than any clock would.
+ * Which word of the scheduler's Core counts its turns: candidates come from all layouts that agree on CONTEXT (features
+ * and build flags move the fields of Core alone), the choice from watching them. Feed it Cores while the program runs;
+ * a counter never falls and moves by less than any clock would.
  */
-#define TICK_CANDIDATES 8
-
+#define TICK_CANDIDATES 16
 #define TICK_CORES 8
 
+struct tick_candidate {
+	int16_t tick;		/* u32 */
+	int16_t started, batch; /* of the same layout; RS_UNKNOWN where not kept */
+	unsigned int rises;
+	bool is_out;
+};
+
 struct tick_watch {
-	int16_t candidates[TICK_CANDIDATES];
+	struct tick_candidate candidates[TICK_CANDIDATES];
 	size_t n_candidates;
-	unsigned int rises[TICK_CANDIDATES];
-	bool is_out[TICK_CANDIDATES];
 	struct {
 		uint64_t addr;
 		uint32_t last[TICK_CANDIDATES];
@@ -49,10 +54,11 @@ struct tick_watch {
 	size_t next_core;
 };
 
-void tick_watch_init(struct tick_watch *w, const struct tokio_layout *row, bool is_mt);
+/* For calibrated copies; `version` is Tokio's own word for it, "" = unknown. */
+void tick_watch_init(struct tick_watch *w, const struct calibration *c, const char *version, bool is_mt);
 /* Reads the candidates in the Core at that address once more. */
 void tick_watch_feed(struct tick_watch *w, pid_t pid, uint64_t core);
-/* The offset, or RS_UNKNOWN while it is not clear. */
-int16_t tick_watch_settled(const struct tick_watch *w);
+/* The right one, or NULL while it is not clear. */
+const struct tick_candidate *tick_watch_settled(const struct tick_watch *w);
 
 #endif

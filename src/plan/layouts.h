@@ -29,6 +29,7 @@ struct tokio_layout_ct {
 	 * started_nsec, where >= 1e9 means None. -1: not kept.
 	 */
 	int16_t started, started_nsec;
+	int16_t poll_count; /* u64; tokio_unstable only */
 };
 
 /*
@@ -88,7 +89,6 @@ struct tokio_layout {
 
 	/* current_thread::Core */
 	struct tokio_layout_ct ct[TOKIO_LAYOUT_CT_VARIANTS];
-	int16_t core_poll_count_ct;
 
 	/* task::local: TLS symbol CURRENT, LocalSet. local_ctx = -1: not known */
 	int16_t local_tls_value;

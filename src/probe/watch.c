@@ -95,16 +95,6 @@ static int set_kernel_facts(struct watch *w, struct rs_error *err)
 	return 0;
 }
 
-static int fill_free_slots(struct watch *w)
-{
-	int fd = bpf_map__fd(w->skel->maps.free_slots);
-
-	for (uint32_t i = RS_THREADS; i-- > 0;)
-		if (bpf_map_update_elem(fd, NULL, &i, BPF_ANY))
-			return -errno;
-	return 0;
-}
-
 static int map_threads(struct watch *w)
 {
 	void *p = mmap(NULL, sizeof(struct rs_thread) * RS_THREADS, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -175,9 +165,7 @@ static int load(struct watch *w, struct rs_error *err)
 	r = load_programs(w, err);
 	if (r < 0)
 		return err->text[0] ? r : load_failed(r, err);
-	r = fill_free_slots(w);
-	if (r >= 0)
-		r = map_threads(w);
+	r = map_threads(w);
 	if (r < 0)
 		return load_failed(r, err);
 	w->ring = ring_buffer__new(bpf_map__fd(w->skel->maps.events), on_record, w, NULL);
@@ -344,17 +332,9 @@ bool watch_row(struct watch *w, size_t slot, struct rs_thread *ret)
 
 size_t watch_n_slots(struct watch *w)
 {
-	static const size_t chunk = 64;
-	size_t n = 0;
+	uint32_t n = __atomic_load_n(&w->skel->bss->n_slots, __ATOMIC_RELAXED);
 
-	/* Rows are handed out from 0 up; after a whole chunk of free ones there is nothing more. */
-	for (size_t i = 0; i < RS_THREADS; i++) {
-		if (w->threads[i].tid)
-			n = i + 1;
-		else if (i >= n + chunk)
-			break;
-	}
-	return n;
+	return n < RS_THREADS ? n : RS_THREADS;
 }
 
 int watch_consume(struct watch *w)

@@ -25,7 +25,6 @@ FIELDS = {
     "core_ewma_mt": "core_ewma_mt", "core_started_mt": "core_started_mt",
     "core_started_nsec_mt": "core_started_nsec_mt", "core_poll_count_mt": "core_poll_count_mt",
     "core_poll_started_mt": "core_poll_started_mt",
-    "core_poll_count_ct": "core_poll_count_ct",
     "local_shared_queue_pop": "local_shared_queue_pop",
     "local_tls_value": "tls_local_value", "local_ctx": "local_ctx",
     "local_context_shared": "local_context_shared", "local_set_tick": "local_set_tick",
@@ -33,7 +32,8 @@ FIELDS = {
 }
 UNSIGNED = ("handle_ct", "handle_mt", "handle_none", "runtime_not_entered", "ctx_tag_ct",
             "ctx_tag_mt")
-CT_FACTS = ("core_size_ct", "core_tick_ct", "core_started_ct", "core_started_nsec_ct")
+CT_FACTS = ("core_size_ct", "core_tick_ct", "core_started_ct", "core_started_nsec_ct",
+            "core_poll_count_ct")
 
 # Rust 1.x releases from which rustc orders fields alike (field_order.rs shows it). The last one
 # lasts until now; the first reaches down to everything before.
@@ -207,8 +207,8 @@ def _row_c(row, after):
         cells.append(f".{name} = {value},")
     lines += _wrap(cells)
     lines.append("\t\t.ct = {")
-    unused = [(-1, -1, -1, -1)] * (CT_VARIANTS - len(row.ct))
-    cells = ["{{ {}, {}, {}, {} }},".format(*ct) for ct in sorted(row.ct) + unused]
+    unused = [(-1,) * len(CT_FACTS)] * (CT_VARIANTS - len(row.ct))
+    cells = ["{ " + ", ".join(map(str, ct)) + " }," for ct in sorted(row.ct) + unused]
     lines += ["\t" + line for line in _wrap(cells, 68)]
     lines.append("\t\t},")
     return "\t{\n" + "\n".join(lines) + "\n\t},\n"

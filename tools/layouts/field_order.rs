@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Prints how a compiler orders the fields of structures like Tokio's. Compile it alone with each
 //! rustc: where the output changes, a new entry in GENERATIONS of emit_c.py begins. Seen: the same
-//! for 1.63 to 1.66, for 1.67 to 1.70, and from 1.71 to 1.97 nightly.
+//! for 1.63 to 1.66, for 1.67 to 1.70, and from 1.71 to 1.97.0-nightly.
 #![allow(dead_code)]
 use std::cell::{Cell, RefCell};
 use std::mem::MaybeUninit;

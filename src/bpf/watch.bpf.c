@@ -53,17 +53,27 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, RS_COUNT_MAX);
+	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
-} counters SEC(".maps");
+	__type(value, struct rs_cpu);
+} cpus SEC(".maps");
+
+/* Threads asleep inside a poll whose switch-out was looked at: their switch-in must be, too. */
+__s32 asleep_in_poll;
+
+static __always_inline struct rs_cpu *this_cpu(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&cpus, &zero);
+}
 
 static __always_inline void count_many(__u32 which, __u64 n)
 {
-	__u64 *value = bpf_map_lookup_elem(&counters, &which);
+	struct rs_cpu *cpu = this_cpu();
 
-	if (value)
-		*value += n;
+	if (cpu)
+		cpu->counts[which] += n;
 }
 
 static __always_inline void count_one(__u32 which)
@@ -166,20 +176,17 @@ static __always_inline struct rs_thread *thread_of_or_new(struct task_struct *ta
 }
 
 /* Takes the own time of one run in 64. */
-static __always_inline __u64 timer_start(__u64 now)
+static __always_inline __u64 timer_start(struct rs_cpu *cpu, __u64 now)
 {
-	__u32 which = RS_COUNT_RUNS;
-	__u64 *runs = bpf_map_lookup_elem(&counters, &which);
-
-	return runs && (++*runs & 63) == 0 ? now : 0;
+	return (++cpu->counts[RS_COUNT_RUNS] & 63) == 0 ? now : 0;
 }
 
-static __always_inline void timer_stop(__u64 started)
+static __always_inline void timer_stop(struct rs_cpu *cpu, __u64 started)
 {
 	if (!started)
 		return;
-	count_one(RS_COUNT_TIMED_RUNS);
-	count_many(RS_COUNT_TIMED_NS, bpf_ktime_get_ns() - started);
+	cpu->counts[RS_COUNT_TIMED_RUNS]++;
+	cpu->counts[RS_COUNT_TIMED_NS] += bpf_ktime_get_ns() - started;
 }
 
 /* A probe program may be interrupted by a tick on the same thread: `seq` is odd while its row is being changed. */
@@ -194,40 +201,73 @@ static __always_inline bool row_lock(struct rs_thread *t)
 	return true;
 }
 
+/* Were there switches of the current thread that nobody looked at? `own`: those that this look itself is about. */
+static __always_inline void note_gap(struct rs_thread *t, __u64 own)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 switches = task->nvcsw + task->nivcsw;
+	struct rs_poll *p = poll_top(t);
+
+	t->out_ns = 0;
+	if (switches != t->switches + own) {
+		t->in_ns = bpf_ktime_get_ns();
+		if (p && !(p->flags & RS_POLL_EXACT_START) && p->flags & RS_POLL_NO_TICK)
+			close_poll(t, p->seen, t->in_ns); /* the same task again need not be the same poll */
+		else if (p)
+			p->flags |= RS_POLL_GAPS;
+	}
+	t->switches = switches;
+}
+
 static __always_inline void row_unlock(struct rs_thread *t)
 {
 	barrier();
 	t->seq++;
 }
 
-static __always_inline int look_now(struct task_struct *task, __u64 now)
+/* Wakes the reader once for a poll that is half way to being a block: its end can then be watched. */
+static __always_inline void tell_suspect(struct rs_thread *t, __u64 now)
 {
-	struct rs_thread *t = thread_of_or_new(task);
-	struct rs_look k = { .now = now };
-	int ended = 0;
+	struct rs_poll *p = poll_top(t);
+	struct rs_event_head *e;
 
-	if (t && row_lock(t)) {
-		__u8 depth = t->depth;
-
-		apply_look(t, &k);
-		ended = t->depth < depth;
-		row_unlock(t);
-	}
-	return ended;
+	if (!p || p->flags & RS_POLL_EXACT_START || t->suspect_ns == p->start_hi ||
+	    now - p->start_hi < config.threshold_ns / 2)
+		return;
+	t->suspect_ns = p->start_hi;
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e)
+		return;
+	e->kind = RS_EVENT_SUSPECT;
+	e->tid = t->tid;
+	e->at_ns = now;
+	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
 }
 
 SEC("perf_event")
 int on_tick(struct bpf_perf_event_data *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 now, timer;
+	struct rs_cpu *cpu = this_cpu();
+	struct rs_thread *t;
+	struct rs_look k = {};
+	__u64 timer;
 
+	if (!cpu)
+		return 0;
+	cpu->window = 0;
 	if (!is_target(task))
 		return 0;
-	now = bpf_ktime_get_ns();
-	timer = timer_start(now);
-	look_now(task, now);
-	timer_stop(timer);
+	k.now = bpf_ktime_get_ns();
+	timer = timer_start(cpu, k.now);
+	t = thread_of_or_new(task);
+	if (t && row_lock(t)) {
+		note_gap(t, 0);
+		apply_look(t, &k);
+		tell_suspect(t, k.now);
+		row_unlock(t);
+	}
+	timer_stop(cpu, timer);
 	return 0;
 }
 
@@ -337,26 +377,60 @@ __noinline int note_preemption(struct rs_thread *t, __u64 now)
 	return 0;
 }
 
+/* A worker parks at the same instruction, stack depth and descriptor or futex each time: then nothing has changed. */
+static __always_inline bool is_known_park(const struct rs_thread *t, const struct pt_regs *regs)
+{
+	return t->park_sp && t->park_sp == regs->sp && t->park_ip == regs->ip &&
+	       t->park_arg == regs->di && !t->depth && !t->task_id;
+}
+
+static __always_inline void remember_park(struct rs_thread *t, const struct pt_regs *regs)
+{
+	bool is_park = !t->depth && t->look_kind != RS_LOOK_IN_PLACE &&
+		       t->look_kind != RS_LOOK_UNREADABLE;
+
+	t->park_sp = is_park ? regs->sp : 0;
+	t->park_ip = regs->ip;
+	t->park_arg = regs->di;
+}
+
+static __always_inline void out_in_poll(struct rs_thread *t, __u64 now, bool is_asleep)
+{
+	if (has_throttled_time)
+		t->throttled = throttled_time();
+	if (is_asleep)
+		note_syscall(t);
+	else if (config.is_exact)
+		note_preemption(t, now);
+	if (!t->is_counted) {
+		t->is_counted = 1;
+		__sync_fetch_and_add(&asleep_in_poll, 1);
+	}
+}
+
 static __always_inline void switched_out(struct task_struct *task, __u64 now, bool is_asleep)
 {
+	const struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct rs_thread *t = thread_of_or_new(task);
 	struct rs_look k = { .now = now, .is_asleep = is_asleep };
 
 	if (!t)
 		return;
-	if (row_lock(t)) {
+	if (is_asleep && is_known_park(t, regs)) {
+		t->switches = task->nvcsw + task->nivcsw;
+		t->run_delay = task->sched_info.run_delay;
+		t->pending_off = 0;
+		t->last_ns = now;
+	} else if (row_lock(t)) {
+		note_gap(t, 1);
 		apply_look(t, &k);
-		t->out_kind = is_asleep ? RS_OUT_ASLEEP : RS_OUT_PREEMPTED;
-		if (t->depth) {
-			if (has_throttled_time)
-				t->throttled = throttled_time();
-			if (is_asleep)
-				note_syscall(t);
-			else if (config.is_exact)
-				note_preemption(t, now);
-		}
+		if (t->depth)
+			out_in_poll(t, now, is_asleep);
+		if (is_asleep)
+			remember_park(t, regs);
 		row_unlock(t);
 	}
+	t->out_kind = is_asleep ? RS_OUT_ASLEEP : RS_OUT_PREEMPTED;
 	t->out_ns = now;
 }
 
@@ -367,10 +441,15 @@ static __always_inline void switched_in(struct task_struct *task, __u64 now)
 
 	if (!t)
 		return;
-	if (t->out_ns)
-		t->pending_off += now - t->out_ns;
-	t->out_ns = 0;
 	t->in_ns = now;
+	if (t->is_counted) {
+		t->is_counted = 0;
+		__sync_fetch_and_add(&asleep_in_poll, -1);
+	}
+	if (!t->out_ns)
+		return; /* its switch-out was skipped: who knows what it did before */
+	t->pending_off += now - t->out_ns;
+	t->out_ns = 0;
 	if (t->seq & 1)
 		return;
 	p = poll_top(t);
@@ -383,22 +462,32 @@ SEC("tp_btf/sched_switch")
 int on_switch(__u64 *ctx)
 {
 	struct task_struct *prev = (void *)ctx[1], *next = (void *)ctx[2];
-	bool from = is_target(prev), to = is_target(next);
+	bool from = is_target(prev), to = is_target(next), is_over;
+	struct rs_cpu *cpu;
 	__u64 now, timer;
 
 	if (!from && !to)
 		return 0;
+	cpu = this_cpu();
+	if (!cpu)
+		return 0;
+	cpu->counts[RS_COUNT_SWITCHES]++;
+	is_over = ++cpu->window > config.switches_per_tick;
+	if (is_over) {
+		cpu->counts[RS_COUNT_SKIPPED]++;
+		if (!to || asleep_in_poll <= 0)
+			return 0;
+	}
 	now = bpf_ktime_get_ns();
-	timer = timer_start(now);
-	count_one(RS_COUNT_SWITCHES);
-	if (from) {
+	timer = timer_start(cpu, now);
+	if (from && !is_over) {
 		__u32 state = has_prev_state ? (__u32)ctx[3] : prev->__state;
 
 		switched_out(prev, now, state && !ctx[0]);
 	}
 	if (to)
 		switched_in(next, now);
-	timer_stop(timer);
+	timer_stop(cpu, timer);
 	return 0;
 }
 
@@ -414,9 +503,43 @@ static __noinline void take_remote_look(struct rs_thread *t, struct task_struct 
 		open_from(m, t, k);
 }
 
+/* A thread that is new to us, asleep since before we came. */
+static __always_inline void walk_new(struct rs_thread *t, struct task_struct *task,
+				     struct rs_look *k)
+{
+	take_remote_look(t, task, k);
+	t->look_kind = k->kind;
+	t->idle_id = k->id;
+	t->idle_sched = k->sched;
+	t->idle_handle = k->handle;
+	t->idle_copy = k->copy;
+	t->sp = BPF_CORE_READ((struct pt_regs *)bpf_task_pt_regs(task), sp);
+	t->idle_sp = t->sp;
+	t->idle_lo = t->idle_hi = k->now;
+	t->out_kind = RS_OUT_ASLEEP;
+}
+
+/* A thread whose last switch-out was skipped, asleep since the last walk at least. */
+static __always_inline void walk_skipped(struct rs_thread *t, struct task_struct *task,
+					 struct rs_look *k)
+{
+	struct rs_poll *p = poll_top(t);
+
+	if (p || t->walk_switches != t->switches)
+		return; /* what is on top stays until its end is seen */
+	k->now = t->walk_ns;
+	take_remote_look(t, task, k);
+	p = poll_top(t);
+	if (p)
+		p->flags |= RS_POLL_GAPS;
+	t->look_kind = k->kind;
+	t->out_kind = RS_OUT_ASLEEP;
+	k->now = t->walk_ns;
+}
+
 /*
- * Run once for each copy of Tokio after attaching: threads that were asleep by then, perhaps for long, are met by no tick and no switch.
- * A thread that wakes up meanwhile is left to the other programs.
+ * Looks at threads that sleep and were met by no tick and no switch: once after attaching, for each copy of Tokio, and
+ * again and again while switches are being skipped. A thread that wakes up meanwhile is left to the other programs.
  */
 SEC("iter.s/task")
 int on_walk(struct bpf_iter__task *ctx)
@@ -425,31 +548,38 @@ int on_walk(struct bpf_iter__task *ctx)
 	struct rs_look k = { .now = bpf_ktime_get_ns(), .is_asleep = 1 };
 	struct rs_thread *t;
 	__u64 switches;
+	bool is_new;
 
 	if (!task || !is_target(task) || !task->__state)
 		return 0;
-	t = thread_of(task);
-	if (t && t->look_kind != RS_LOOK_NOT_TOKIO)
-		return 0;
 	switches = task->nvcsw + task->nivcsw;
-	t = thread_of_or_new(task);
+	t = thread_of(task);
+	is_new = !t || (t->look_kind == RS_LOOK_NOT_TOKIO && !t->switches);
+	if (t && !is_new && (t->out_ns || switches != t->walk_switches)) {
+		t->walk_ns = k.now;
+		t->walk_switches = switches;
+		return 0;
+	}
+	if (!t)
+		t = thread_of_or_new(task);
 	if (!t || !row_lock(t))
 		return 0;
-	take_remote_look(t, task, &k);
-	t->look_kind = k.kind;
-	t->idle_id = k.id;
-	t->idle_sched = k.sched;
-	t->idle_handle = k.handle;
-	t->idle_copy = k.copy;
-	t->idle_sp = t->sp = BPF_CORE_READ((struct pt_regs *)bpf_task_pt_regs(task), sp);
-	t->idle_lo = t->idle_hi = k.now;
-	t->out_kind = RS_OUT_ASLEEP;
-	if (t->depth)
-		describe_sleep((struct rs_memory){ task, true }, t);
-	if (task->nvcsw + task->nivcsw == switches && task->__state)
-		t->out_ns = k.now;
+	t->switches = switches;
+	if (is_new)
+		walk_new(t, task, &k);
 	else
+		walk_skipped(t, task, &k);
+	if (task->nvcsw + task->nivcsw != switches || !task->__state) {
 		t->depth = 0;
+	} else if (t->depth || is_new) {
+		if (t->depth)
+			describe_sleep((struct rs_memory){ task, true }, t);
+		if (t->depth && !t->is_counted) {
+			t->is_counted = 1;
+			__sync_fetch_and_add(&asleep_in_poll, 1);
+		}
+		t->out_ns = k.now;
+	}
 	row_unlock(t);
 	return 0;
 }
@@ -476,6 +606,8 @@ int on_exit(__u64 *ctx)
 		if (poll_top(t))
 			close_poll(t, now, now);
 	}
+	if (t->is_counted)
+		__sync_fetch_and_add(&asleep_in_poll, -1);
 	t->seq = 0;
 	t->tid = 0;
 	slot->number = 0;

@@ -45,9 +45,9 @@ struct rs_config {
 	__u32 tgid; /* in the initial pid namespace; 0 = nothing is watched */
 	__u32 pid_level; /* depth of the reader's pid namespace */
 	__u32 n_copies;
+	__u32 switches_per_tick; /* looked at on one CPU; those beyond are skipped, to keep the budget */
 	__u32 is_exact; /* polls are timed by probes where an entry has been seen */
 	__u32 walk_copy; /* the copy on_walk is about */
-	__u32 pad;
 	__u64 trampoline; /* page of the target that returns of probed functions pass, 0 = none yet */
 	struct rs_layout copies[RS_COPIES];
 };
@@ -69,6 +69,7 @@ enum rs_poll_flag {
 	RS_POLL_IMPLIED = 32,	  /* outer poll inferred from two inner ones, never seen itself */
 	RS_POLL_BATCH_START = 64, /* start taken from the runtime's own clock of the batch */
 	RS_POLL_BEFORE = 128, /* began before the first look at its thread */
+	RS_POLL_GAPS = 512, /* some switches were not looked at: its parts are not known */
 	RS_POLL_AT_ENTRY = 256, /* preempted before the first instruction of the poll function */
 };
 
@@ -120,6 +121,10 @@ struct rs_thread {
 	__u64 context;	   /* address of CONTEXT, of the copy seen last */
 	__u64 last_ns;	   /* last look, or switch-in */
 	__u64 in_ns;	   /* switched in at, last time */
+	__u64 switches;	   /* nvcsw + nivcsw at the last look */
+	__u64 walk_ns, walk_switches; /* when on_walk last met it asleep, and its switches then */
+	__u64 park_ip, park_sp, park_arg; /* where it was last found asleep outside any poll */
+	__u64 suspect_ns;  /* start of the poll that RS_EVENT_SUSPECT was sent for */
 	__u64 out_ns;	   /* switched out since; 0 = on CPU */
 	__u64 run_delay;   /* sched_info.run_delay at the last look */
 	__u64 throttled;   /* cfs_bandwidth.throttled_time at the last look */
@@ -133,7 +138,7 @@ struct rs_thread {
 	__u8 look_kind; /* enum rs_look_kind of the last look */
 	__u8 watch;	/* user space: a watchpoint is armed for the poll at the top */
 	__u8 idle_copy; /* copy the thread was last seen in */
-	__u8 pad;
+	__u8 is_counted; /* in asleep_in_poll */
 	__u64 sp;	/* user stack pointer at the last look inside a poll */
 	__u64 idle_id, idle_sched, idle_handle; /* CONTEXT as seen at the last look outside a poll */
 	__u64 idle_sp;
@@ -159,6 +164,7 @@ enum rs_event_kind {
 	RS_EVENT_FORK = 3,
 	RS_EVENT_MARKER = 4,
 	RS_EVENT_TASK_ID = 5,
+	RS_EVENT_SUSPECT = 6, /* a poll has reached half the threshold: only a head, wakes the reader */
 };
 
 enum rs_marker { RS_MARKER_START = 1, RS_MARKER_START_RETURN = 2, RS_MARKER_END = 3, RS_MARKER_END_RETURN = 4 };
@@ -207,6 +213,12 @@ enum rs_counter {
 	RS_COUNT_SKIPPED = 12,	    /* switches not looked at, to keep the budget */
 	RS_COUNT_BUSY = 13,	    /* looks that met a probe at work on the same thread */
 	RS_COUNT_MAX = 16,
+};
+
+/* What one CPU counts for itself. */
+struct rs_cpu {
+	__u64 counts[RS_COUNT_MAX];
+	__u64 window; /* switches since the last tick */
 };
 
 /* One thread as the task iterator reports it (learn.bpf.c). */

@@ -100,16 +100,14 @@ static void close_target(struct watcher *w, size_t i)
 	w->targets[i] = w->targets[--w->n_targets];
 }
 
+/* A pidfd is readable once the last thread has ended, though nobody may have waited for the process yet. */
 static bool is_gone(const struct watched *t)
 {
-	siginfo_t info;
+	struct pollfd fd = { .fd = t->pidfd, .events = POLLIN };
 
 	if (t->pidfd < 0)
 		return !pid_alive(t->pid);
-	return syscall(SYS_pidfd_send_signal, t->pidfd, 0, NULL, 0) < 0 && errno == ESRCH
-		       ? true
-		       : waitid(P_PIDFD, t->pidfd, &info, WEXITED | WNOWAIT | WNOHANG) == 0 &&
-				 info.si_pid == t->pid;
+	return poll(&fd, 1, 0) > 0;
 }
 
 static void stop(struct watcher *w, const char *reason, int exit_code)
@@ -218,7 +216,14 @@ static void step(struct watcher *w)
 
 static uint64_t interval_ns(const struct watcher *w)
 {
-	return w->n_targets ? session_interval_ns(w->targets[0].session) : NAME_POLL_NS / 8;
+	uint64_t least = NAME_POLL_NS / 8;
+
+	for (size_t i = 0; i < w->n_targets; i++) {
+		uint64_t ns = session_interval_ns(w->targets[i].session);
+
+		least = ns < least ? ns : least;
+	}
+	return least;
 }
 
 static void on_signal(struct watcher *w)
@@ -232,22 +237,33 @@ static void on_signal(struct watcher *w)
 	stop(w, info.ssi_signo == SIGINT ? "interrupted" : "terminated", EXIT_OK);
 }
 
+/* Waits for a signal, for the reader of the output to go, for a poll that gets long, or for the next step. */
+static void wait_for_work(struct watcher *w)
+{
+	struct pollfd fds[2 + OPT_MAX_PIDS] = {
+		{ .fd = w->signal_fd, .events = POLLIN },
+		{ .fd = fileno(w->out.out) },
+	};
+	uint64_t ns = interval_ns(w);
+	struct timespec wait = { ns / SECOND_NS, ns % SECOND_NS };
+	int n;
+
+	for (size_t i = 0; i < w->n_targets; i++)
+		fds[2 + i] = (struct pollfd){
+			.fd = session_fd(w->targets[i].session),
+			.events = POLLIN,
+		};
+	n = ppoll(fds, 2 + w->n_targets, &wait, NULL);
+	if (n > 0 && fds[0].revents)
+		on_signal(w);
+	if (n > 0 && fds[1].revents & POLLERR)
+		output_failed(w, -EPIPE);
+}
+
 static void run(struct watcher *w)
 {
-	struct pollfd fds[] = {
-		{ .fd = w->signal_fd, .events = POLLIN },
-		{ .fd = fileno(w->out.out) }, /* tells when a pipe's reader is gone */
-	};
-
 	while (!w->reason) {
-		uint64_t ns = interval_ns(w);
-		struct timespec wait = { ns / SECOND_NS, ns % SECOND_NS };
-		int n = ppoll(fds, 2, &wait, NULL);
-
-		if (n > 0 && fds[0].revents)
-			on_signal(w);
-		if (n > 0 && fds[1].revents & POLLERR)
-			output_failed(w, -EPIPE);
+		wait_for_work(w);
 		step(w);
 	}
 }

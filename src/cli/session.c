@@ -11,7 +11,9 @@
 #include "cli/session_parts.h"
 
 #define STEP_MIN_NS 1000000
-#define STEP_MAX_NS 5000000
+#define STEP_ALERT_NS 2000000
+#define STEP_CALM_NS 8000000 /* with the threshold: when an ongoing block is told at the latest */
+#define STEP_SKIPPING_NS 3000000 /* twice that: the longest sleep that may go unseen */
 #define LEARN_SOON_NS 50000000ULL
 #define LEARN_LATER_NS 500000000ULL
 #define HELLO_PATIENCE_NS 2000000000ULL
@@ -39,11 +41,22 @@ void session_warn(struct session *s, const char *format, ...)
 	s->n_warnings++;
 }
 
+/*
+ * Nothing needs the tool between blocks: ticks wake it for polls that get long. Threads asleep inside polls get no
+ * tick, so while there are some it looks more often.
+ */
 uint64_t session_interval_ns(const struct session *s)
 {
-	uint64_t step = s->options->threshold_ns * 2 / 5; /* twice before a poll is a block */
+	uint64_t step = s->options->threshold_ns * 2 / 5;
 
-	return step < STEP_MIN_NS ? STEP_MIN_NS : step > STEP_MAX_NS ? STEP_MAX_NS : step;
+	if (!watch_is_alert(s->watch))
+		return s->is_skipping ? STEP_SKIPPING_NS : STEP_CALM_NS;
+	return step < STEP_MIN_NS ? STEP_MIN_NS : step > STEP_ALERT_NS ? STEP_ALERT_NS : step;
+}
+
+int session_fd(const struct session *s)
+{
+	return watch_fd(s->watch);
 }
 
 static int open_model(struct session *s)
@@ -132,6 +145,21 @@ static void step_learning(struct session *s, uint64_t now)
 		report_hello(s, now);
 }
 
+/* While switches come faster than the budget lets them be looked at, long sleepers are found by walking. */
+static void look_at_skipped(struct session *s, uint64_t now)
+{
+	uint64_t counters[RS_COUNT_MAX];
+
+	if (now < s->next_walk_ns || watch_counters(s->watch, counters) < 0)
+		return;
+	s->next_walk_ns = now + STEP_SKIPPING_NS;
+	s->is_skipping = counters[RS_COUNT_SKIPPED] > s->skipped;
+	s->skipped = counters[RS_COUNT_SKIPPED];
+	for (size_t i = 0; s->is_skipping && i < s->n_copies; i++)
+		if (s->state[i].is_calibrated)
+			watch_walk(s->watch, s->process->pid, i);
+}
+
 int session_step(struct session *s, enum session_state *ret_state)
 {
 	uint64_t now = now_ns();
@@ -139,6 +167,7 @@ int session_step(struct session *s, enum session_state *ret_state)
 	step_learning(s, now);
 	if (s->has_hello) {
 		watch_consume(s->watch);
+		look_at_skipped(s, now);
 		rows_step(s, now);
 		if (now >= s->next_stats_ns) {
 			report_stats(s, now);

@@ -24,6 +24,8 @@ int session_open(const struct options *o, pid_t pid, const struct sink *sink,
  * output cannot be written any more. */
 int session_step(struct session *s, enum session_state *ret_state);
 uint64_t session_interval_ns(const struct session *s);
+/* Becomes readable when the session should be stepped at once. */
+int session_fd(const struct session *s);
 /* Last words: what is still in the ring, validation, the summary. */
 int session_bye(struct session *s, const char *reason);
 struct session *session_free(struct session *s);

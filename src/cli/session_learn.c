@@ -9,6 +9,8 @@
 #include "cli/session_parts.h"
 
 #define REFRESH_NS 1000000000ULL
+/* Looked at on each CPU; at 100-300 ns each (measured) that is 0.4 % of it. */
+#define SWITCHES_PER_SECOND 20000
 
 /* Takes over the copies found in the modules from `first_module` on. */
 static int add_copies(struct session *s, size_t first_module, struct rs_error *err)
@@ -60,6 +62,7 @@ static void publish(struct session *s, size_t i)
 	config->copies[i] = state->calibration.layout;
 	if (config->n_copies < s->n_copies)
 		config->n_copies = s->n_copies;
+	config->switches_per_tick = SWITCHES_PER_SECOND / s->options->freq;
 	tick_watch_init(&state->ticks_mt, &state->calibration, s->copies[i].version, true);
 	tick_watch_init(&state->ticks_ct, &state->calibration, s->copies[i].version, false);
 }

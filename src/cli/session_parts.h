@@ -56,6 +56,8 @@ struct session {
 	bool has_hello;
 	bool has_exec;
 
+	bool is_skipping;
+	uint64_t skipped, next_walk_ns;
 	uint64_t opened_ns, next_refresh_ns, next_learn_ns, next_stats_ns, stats_ns;
 	uint64_t counters[RS_COUNT_MAX]; /* as of the last stats */
 	uint64_t cpu_ns; /* own CPU time, as of the last stats */

@@ -226,6 +226,7 @@ int decode_block(struct decoder *d, const struct rs_event_block *e, size_t size,
 	ret->duration_ns = end - start - excluded;
 	ret->error_ns = p->flags & RS_POLL_BEFORE ? BLOCK_ERROR_UNKNOWN : error;
 	set_parts(ret, p->off_ns, p->runq_ns);
+	ret->parts_known = !(p->flags & RS_POLL_GAPS);
 	explain(ret, p);
 	describe(d, p, ret);
 	return 0;

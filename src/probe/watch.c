@@ -223,7 +223,6 @@ static int open_tick(int cpu, uint32_t freq)
 		.size = sizeof(attr),
 		.config = PERF_COUNT_SW_CPU_CLOCK,
 		.sample_period = 1000000000ULL / freq,
-		.exclude_idle = 1,
 	};
 	int fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 
@@ -344,18 +343,28 @@ int watch_consume(struct watch *w)
 
 int watch_counters(struct watch *w, uint64_t ret[RS_COUNT_MAX])
 {
-	_cleanup_free_ uint64_t *values = calloc(w->n_cpus, sizeof(*values));
+	_cleanup_free_ struct rs_cpu *cpus = calloc(w->n_cpus, sizeof(*cpus));
+	uint32_t zero = 0;
 
-	if (!values)
+	if (!cpus)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < RS_COUNT_MAX; i++) {
-		if (bpf_map_lookup_elem(bpf_map__fd(w->skel->maps.counters), &i, values))
-			return -errno;
-		ret[i] = 0;
-		for (int cpu = 0; cpu < w->n_cpus; cpu++)
-			ret[i] += values[cpu];
-	}
+	if (bpf_map_lookup_elem(bpf_map__fd(w->skel->maps.cpus), &zero, cpus))
+		return -errno;
+	memset(ret, 0, RS_COUNT_MAX * sizeof(*ret));
+	for (int cpu = 0; cpu < w->n_cpus; cpu++)
+		for (int i = 0; i < RS_COUNT_MAX; i++)
+			ret[i] += cpus[cpu].counts[i];
 	return 0;
+}
+
+bool watch_is_alert(const struct watch *w)
+{
+	return w->skel->bss->asleep_in_poll > 0;
+}
+
+int watch_fd(const struct watch *w)
+{
+	return ring_buffer__epoll_fd(w->ring);
 }
 
 int watch_probe(struct watch *w, enum probe_program program, bool at_return, pid_t pid, const char *path,

@@ -41,6 +41,10 @@ bool watch_row(struct watch *w, size_t slot, struct rs_thread *ret);
 size_t watch_n_slots(struct watch *w);
 /* Hands all waiting records to the handler. */
 int watch_consume(struct watch *w);
+/* Becomes readable when a poll is half way to being a block. */
+int watch_fd(const struct watch *w);
+/* Whether some thread sleeps inside a poll now. */
+bool watch_is_alert(const struct watch *w);
 /* Totals over all CPUs, RS_COUNT_MAX of them. */
 int watch_counters(struct watch *w, uint64_t ret[RS_COUNT_MAX]);
 

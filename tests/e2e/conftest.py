@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""What the tests on the real kernel share: the tool, the programs to watch, and the end of all of them."""
+import os
+import pathlib
+import shutil
+import subprocess
+import types
+
+import pytest
+
+from live import ROOT, SecondClock, Target, Watch, import_from
+from test_docs import find_tool
+
+PROGRAMS = pathlib.Path(__file__).resolve().parent / "programs"
+BUILT = ROOT / "build" / "e2e"
+
+
+@pytest.fixture(scope="session")
+def tool():
+    """The tool, where it may do what it needs."""
+    path = find_tool()
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    if subprocess.run([path, "doctor"], capture_output=True, timeout=60).returncode != 0:
+        pytest.skip("this kernel does not allow BPF; runtime-scope doctor says why")
+    return path
+
+
+@pytest.fixture(scope="session")
+def programs():
+    """exe: a Tokio program that obeys its standard input; object: the same in a shared object."""
+    cargo = shutil.which("cargo") or shutil.which(str(pathlib.Path.home() / ".cargo/bin/cargo"))
+    if not cargo:
+        pytest.skip("no cargo to build the test programs with")
+    done = subprocess.run([cargo, "build", "--release", "--locked", "--target-dir", BUILT / "target"],
+                          cwd=PROGRAMS, capture_output=True, text=True)
+    if done.returncode != 0 and "crates.io" in done.stderr:
+        pytest.skip("the test programs need crates.io: " + done.stderr[-300:])
+    assert done.returncode == 0, done.stderr
+    release = BUILT / "target" / "release"
+    return types.SimpleNamespace(exe=release / "e2e-target", object=release / "libe2e_object.so")
+
+
+@pytest.fixture(scope="session")
+def clock(programs):
+    """The accuracy harness's second clock."""
+    builds = import_from("tests/truth", "builds")
+    second_clock = SecondClock(builds.make_second_clock(builds.DEFAULT_FOLDER))
+    yield second_clock
+    second_clock.process.close()
+
+
+@pytest.fixture(scope="session")
+def app(programs):
+    """The folder with test-async-app and its stripped copy, built now when nobody has built them yet."""
+    folder = ROOT / "build" / "examples"
+    if not (folder / "test-async-app-stripped").exists():
+        subprocess.run([ROOT / "tools" / "build_examples.sh", folder], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def target(programs):
+    """target("multi") starts a program of that shape; target(argv=[…]) any other command."""
+    running = []
+
+    def start(shape="multi", exe=None, argv=None, is_ready=True, **options):
+        process = Target(argv or [exe or programs.exe, shape], **options)
+        running.append(process)
+        if is_ready:
+            process.expect("ready")
+        return process
+
+    yield start
+    for process in running:
+        process.close()
+
+
+@pytest.fixture
+def watch(tool, clock):
+    """watch("--pid", 1) starts the tool and waits for its hello."""
+    running = []
+
+    def start(*args, is_ready=True, tool=tool, **options):
+        process = Watch(tool, [str(a) for a in args], clock, **options)
+        running.append(process)
+        if is_ready:
+            process.hello()
+        return process
+
+    yield start
+    for process in running:
+        process.close()
+
+
+@pytest.fixture
+def run(tool):
+    """run("--pid", 1) runs the tool to its end."""
+    def run_tool(*args, **options):
+        return subprocess.run([tool, *map(str, args)], capture_output=True, text=True, timeout=60,
+                              stdin=subprocess.DEVNULL, **options)
+
+    return run_tool

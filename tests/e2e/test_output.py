@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""How the tool ends, and where its output goes: signals, closed pipes, full disks; nothing stays behind."""
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from live import WAIT_S, Target, bench_harness, changed_code, wait_until
+
+MODES = ["sampled", "exact"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("number, reason", [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
+def test_signal_ends_it_well(target, watch, number, reason, mode):
+    program = target("multi")
+    w = watch("--pid", program.pid, "--mode", mode)
+    held = program.block("sleep", 30, 4)
+    w.expect_blocks(held)
+    bye = w.finish(number)
+    assert bye["reason"] == reason
+    assert bye["totals"]["blocks"] == len(w.events("block"))
+    assert w.stderr() == ""
+    program.ask("ping", "pong")
+
+
+def test_signal_loses_nothing_that_is_over(target, watch):
+    """The signal comes at the moment the last block ends: whatever has ended is in the output."""
+    program = target("multi")
+    w = watch("--pid", program.pid)
+    held = program.block("sleep", 30, 3)
+    w.finish()
+    w.expect_blocks(held)
+
+
+def test_signal_before_anything_is_learned(target, watch):
+    """At whatever point of attaching it comes, it ends the tool soon and the target is well."""
+    program = target("multi")
+    for delay in (0.0, 0.02, 0.1, 0.3):
+        w = watch("--pid", program.pid, is_ready=False)
+        time.sleep(delay)
+        w.signal(signal.SIGINT)
+        assert w.wait() in (0, -signal.SIGINT)
+    program.ask("ping", "pong")
+
+
+def test_second_signal_does_no_harm(target, watch):
+    program = target("multi")
+    w = watch("--pid", program.pid)
+    for _ in range(3):
+        w.signal(signal.SIGINT)
+    assert w.finish()["reason"] == "interrupted"
+
+
+def test_duration(target, watch):
+    program = target("multi")
+    w = watch("--pid", program.pid, "--duration", "1s")
+    held = program.block("sleep", 30, 2)
+    assert w.finish(0)["reason"] == "duration"
+    assert all(w.matches(held))
+    program.ask("ping", "pong")
+
+
+def test_summary_after_signal(target, tool):
+    program = target("multi")
+    text = Target([tool, "--pid", program.pid])
+    try:
+        text.expect("          mode")
+        held = program.block("sleep", 30, 3)
+        text.expect("● BLOCKING", 3)
+        text.signal(signal.SIGINT)
+        assert text.wait() == 0
+    finally:
+        text.close()
+    assert re.search(r"^  count +total +max +p99 +cause", text.text(), re.M)
+    assert re.match(rf"{len(held)}\d* blocks in", text.text().splitlines()[-1])
+
+
+def test_file_is_written_as_it_happens(target, watch, tmp_path):
+    program = target("multi")
+    report = tmp_path / "report.ndjson"
+    w = watch("--pid", program.pid, output=report)
+    w.expect_blocks(program.block("sleep", 30, 2))
+    assert w.is_running()
+    w.finish()
+    assert w.text() == ""
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_closed_pipe(target, tool, is_busy):
+    """As `| head -1` does: it ends by itself, also when it has nothing to say."""
+    program = target("multi")
+    head = subprocess.Popen([tool, "--pid", str(program.pid), "--format", "ndjson"],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert b'"hello"' in head.stdout.readline()
+        head.stdout.close()
+        if is_busy:
+            program.block("sleep", 20, 3)
+        assert head.wait(WAIT_S) == 0
+        assert head.stderr.read() == b""
+    finally:
+        head.kill()
+        head.wait()
+    assert changed_code(program.pid) == 0
+    program.ask("ping", "pong")
+
+
+@pytest.mark.parametrize("form", [[], ["--format", "ndjson"]])
+def test_full_disk(target, run, form):
+    program = target("multi")
+    done = run("--pid", program.pid, "-o", "/dev/full", *form)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert changed_code(program.pid) == 0
+    program.ask("ping", "pong")
+
+
+def test_output_not_writable(target, run, tmp_path):
+    """Said before attaching: also when there is nothing to attach to."""
+    program = target("multi")
+    for pid in (program.pid, 2**31 - 1):
+        done = run("--pid", pid, "-o", tmp_path / "no" / "such" / "report", "--mode", "exact")
+        assert done.returncode == 1
+        assert "No such file or directory" in done.stderr
+        assert "-o" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert changed_code(program.pid) == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_kill_leaves_nothing(target, watch, mode):
+    bpf = bench_harness("bpf")
+    if bpf.missing():
+        pytest.skip(bpf.missing())
+    program = target("multi")
+    w = watch("--pid", program.pid, "--mode", mode)
+    held = program.block("sleep", 30, 2)
+    w.expect_blocks(held)
+    objects = bpf.held_by_tool(w.pid)
+    assert objects["prog"] and objects["map"] and objects["link"]
+    assert (changed_code(program.pid) > 0) == (mode == "exact")
+    program.send("block sleep 300")
+    time.sleep(0.1)
+    w.signal(signal.SIGKILL)
+    assert w.wait() == -signal.SIGKILL
+    wait_until(lambda: not bpf.still_there(objects), "BPF objects gone", 10)
+    wait_until(lambda: changed_code(program.pid) == 0, "breakpoints gone", 10)
+    # The block that was being watched when the tool died ends like any other.
+    program.expect("done", 2)
+    program.ask("ping", "pong")
+    assert program.ask("panic 3", "panics") == "panics caught=3"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_end_leaves_nothing(target, watch, mode):
+    bpf = bench_harness("bpf")
+    if bpf.missing():
+        pytest.skip(bpf.missing())
+    program = target("multi")
+    fds = len(os.listdir(f"/proc/{program.pid}/fd"))
+    for _ in range(3):
+        w = watch("--pid", program.pid, "--mode", mode)
+        objects = bpf.held_by_tool(w.pid)
+        w.finish()
+        wait_until(lambda o=objects: not bpf.still_there(o), "BPF objects gone", 10)
+        assert changed_code(program.pid) == 0
+    assert len(os.listdir(f"/proc/{program.pid}/fd")) == fds
+    program.ask("ping", "pong")

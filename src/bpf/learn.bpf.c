@@ -27,6 +27,7 @@ int list_threads(struct bpf_iter__task *ctx)
 	info.tid_global = task->pid;
 	info.tgid_global = task->tgid;
 	info.state = task->__state;
+	info.level = level;
 	info.fsbase = task->thread.fsbase;
 	info.switches = task->nvcsw + task->nivcsw;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);

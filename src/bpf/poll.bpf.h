@@ -209,6 +209,20 @@ __noinline int imply_root(struct rs_thread *t)
 	return 0;
 }
 
+/* Probes were taken away: a poll that one saw begin goes on as a sampled one, with its exact start. */
+static __always_inline void adopt(struct rs_poll *p, const struct rs_look *k)
+{
+	if (!(p->flags & RS_POLL_EXACT_START))
+		return;
+	p->flags &= ~RS_POLL_EXACT_START;
+	p->flags |= k->flags;
+	p->sched = k->sched;
+	p->handle = k->handle;
+	p->tick = k->tick;
+	p->copy = k->copy;
+	p->role = k->role;
+}
+
 /* The thread was seen in poll k; decides whether that is the poll at the top, a nested one or another one. */
 __noinline int join_poll(struct rs_thread *t, const struct rs_look *k)
 {
@@ -233,11 +247,16 @@ __noinline int join_poll(struct rs_thread *t, const struct rs_look *k)
 		return 0;
 	}
 	t->idle_hi = 0;
+	if (p && !config.is_exact)
+		adopt(p, k);
 	if (p && (p->flags & RS_POLL_EXACT_START)) {
 		p->seen = k->now; /* a probe will tell its end; ids may change inside, e.g. when an output is dropped */
 		return 0;
 	}
 	same_turn = p && p->sched == k->sched && p->tick == k->tick && p->copy == k->copy;
+	/* There is a tick, but it has not been found yet: on the CPU, the same task again proves nothing. */
+	if (same_turn && k->sched && k->flags & RS_POLL_NO_TICK && p->seen < k->now)
+		same_turn = false;
 	if (same_turn && p->id == k->id) {
 		p->seen = k->now;
 		p->flags |= k->flags & RS_POLL_DROP;

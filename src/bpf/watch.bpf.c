@@ -85,6 +85,7 @@ static __always_inline void count_one(__u32 which)
 #define RS_TASK_GROUPS 4
 #define RS_TASK_CANCELLED 32 /* bit 5 of the task state word, all Tokio 1.x */
 #define RS_PAGE 4096
+#define RS_SUSPECTS_APART_NS 20000000 /* waking the reader costs it some 50 us */
 #define RS_INSTRUCTION_MAX 15
 #define RS_NR_POLL 7
 #define RS_NR_FUTEX 202
@@ -226,14 +227,16 @@ static __always_inline void row_unlock(struct rs_thread *t)
 }
 
 /* Wakes the reader once for a poll that is half way to being a block: its end can then be watched. */
-static __always_inline void tell_suspect(struct rs_thread *t, __u64 now)
+static __always_inline void tell_suspect(struct rs_cpu *cpu, struct rs_thread *t, __u64 now)
 {
 	struct rs_poll *p = poll_top(t);
 	struct rs_event_head *e;
 
 	if (!p || p->flags & RS_POLL_EXACT_START || t->suspect_ns == p->start_hi ||
-	    now - p->start_hi < config.threshold_ns / 2)
+	    now - p->start_hi < config.threshold_ns / 2 ||
+	    now - cpu->suspects_ns < RS_SUSPECTS_APART_NS)
 		return;
+	cpu->suspects_ns = now;
 	t->suspect_ns = p->start_hi;
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e)
@@ -255,7 +258,9 @@ int on_tick(struct bpf_perf_event_data *ctx)
 
 	if (!cpu)
 		return 0;
-	cpu->window = 0;
+	cpu->tokens += config.tokens_per_tick;
+	if (cpu->tokens > config.tokens_max)
+		cpu->tokens = config.tokens_max;
 	if (!is_target(task))
 		return 0;
 	k.now = bpf_ktime_get_ns();
@@ -264,7 +269,7 @@ int on_tick(struct bpf_perf_event_data *ctx)
 	if (t && row_lock(t)) {
 		note_gap(t, 0);
 		apply_look(t, &k);
-		tell_suspect(t, k.now);
+		tell_suspect(cpu, t, k.now);
 		row_unlock(t);
 	}
 	timer_stop(cpu, timer);
@@ -472,8 +477,10 @@ int on_switch(__u64 *ctx)
 	if (!cpu)
 		return 0;
 	cpu->counts[RS_COUNT_SWITCHES]++;
-	is_over = ++cpu->window > config.switches_per_tick;
-	if (is_over) {
+	is_over = cpu->tokens <= 0;
+	if (!is_over) {
+		cpu->tokens--;
+	} else {
 		cpu->counts[RS_COUNT_SKIPPED]++;
 		if (!to || asleep_in_poll <= 0)
 			return 0;
@@ -680,7 +687,7 @@ int on_poll_enter(struct pt_regs *ctx)
 	struct rs_thread *t;
 	struct rs_poll *p;
 
-	if (!is_target(task))
+	if (!is_target(task) || !config.is_exact)
 		return 0;
 	t = thread_of_or_new(task);
 	if (!t || !row_lock(t))

@@ -45,9 +45,10 @@ struct rs_config {
 	__u32 tgid; /* in the initial pid namespace; 0 = nothing is watched */
 	__u32 pid_level; /* depth of the reader's pid namespace */
 	__u32 n_copies;
-	__u32 switches_per_tick; /* looked at on one CPU; those beyond are skipped, to keep the budget */
+	__u32 tokens_per_tick, tokens_max; /* see rs_cpu.tokens */
 	__u32 is_exact; /* polls are timed by probes where an entry has been seen */
 	__u32 walk_copy; /* the copy on_walk is about */
+	__u32 pad;
 	__u64 trampoline; /* page of the target that returns of probed functions pass, 0 = none yet */
 	struct rs_layout copies[RS_COPIES];
 };
@@ -218,16 +219,19 @@ enum rs_counter {
 /* What one CPU counts for itself. */
 struct rs_cpu {
 	__u64 counts[RS_COUNT_MAX];
-	__u64 window; /* switches since the last tick */
+	__u64 suspects_ns; /* last RS_EVENT_SUSPECT */
+	__s64 tokens; /* switches that may be looked at; refilled at each tick */
 };
 
 /* One thread as the task iterator reports it (learn.bpf.c). */
 struct rs_thread_info {
 	__u32 tid, tid_global, tgid_global, state;
+	__u32 level; /* of the reader's pid namespace */
+	__u32 pad;
 	__u64 fsbase, sp, ip;
 	__u64 switches; /* voluntary and not */
 	char comm[16];
 };
-_Static_assert(sizeof(struct rs_thread_info) == 64, "rs_thread_info is shared");
+_Static_assert(sizeof(struct rs_thread_info) == 72, "rs_thread_info is shared");
 
 #endif

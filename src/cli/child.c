@@ -84,7 +84,7 @@ int child_start(char **argv, struct child **ret, struct rs_error *err)
 		if (c->pid > 0)
 			waitpid(c->pid, NULL, 0);
 		free(c);
-		return -e;
+		return -ESRCH; /* there will be no target */
 	}
 	*ret = c;
 	return 0;

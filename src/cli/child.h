@@ -11,7 +11,7 @@
 
 struct child;
 
-/* Starts the command; -ENOENT and the like when it cannot be executed. */
+/* Starts the command; -ESRCH when it cannot be executed. */
 int child_start(char **argv, struct child **ret, struct rs_error *err);
 /* It and its descendants that are worth a look now; those set aside come back after a while or after an exec. */
 size_t child_processes(struct child *c, pid_t *ret, size_t max);

@@ -19,6 +19,7 @@
 #include "cli/output.h"
 #include "cli/select.h"
 #include "cli/session.h"
+#include "probe/features.h"
 
 #define NAME_POLL_NS 200000000ULL /* how often --name looks for the next process */
 #define SECOND_NS 1000000000ULL
@@ -26,7 +27,8 @@
 struct watched {
 	pid_t pid;
 	int pidfd;
-	struct session *session; /* NULL: gone */
+	struct session *session;
+	bool is_gone;
 };
 
 struct watcher {
@@ -41,6 +43,9 @@ struct watcher {
 	uint64_t next_name_ns;
 	const char *reason;
 	int exit_code;
+	bool has_watched; /* something under the command was a target */
+	struct rs_error last_error; /* why the last process under the command was none */
+	int last_result;
 };
 
 static uint64_t monotonic_ns(void)
@@ -68,6 +73,19 @@ static int exit_code_of(int r)
 	}
 }
 
+/* What failed for lack of a privilege or a kernel feature is said in one voice, with the exact remedy. */
+static int blame_features(int r, pid_t pid, struct rs_error *err)
+{
+	struct features f;
+
+	if (r != -EPERM && r != -EACCES && r != -ENOEXEC && r != -EOPNOTSUPP)
+		return r;
+	features_try(&f);
+	if (pid > 0)
+		features_try_target(&f, pid);
+	return features_require(&f, NEED_ALL, err) < 0 ? -EACCES : r;
+}
+
 static int complain(int r, const struct rs_error *err)
 {
 	fprintf(stderr, "runtime-scope: %s\n", err->text[0] ? err->text : strerror(-r));
@@ -82,11 +100,16 @@ static int open_target(struct watcher *w, pid_t pid, struct rs_error *err)
 	if (w->n_targets == OPT_MAX_PIDS)
 		return -E2BIG;
 	*t = (struct watched){ .pid = pid, .pidfd = syscall(SYS_pidfd_open, pid, 0) };
+	if (t->pidfd < 0) {
+		snprintf(err->text, sizeof(err->text),
+			 "Cannot attach to process %d: %s. Look with ps -e for the right pid.", pid,
+			 strerror(errno));
+		return -errno;
+	}
 	r = session_open(w->options, pid, w->sink, &w->out, &t->session, err);
 	if (r < 0) {
-		if (t->pidfd >= 0)
-			close(t->pidfd);
-		return r;
+		close(t->pidfd);
+		return blame_features(r, pid, err);
 	}
 	w->n_targets++;
 	return 0;
@@ -95,21 +118,11 @@ static int open_target(struct watcher *w, pid_t pid, struct rs_error *err)
 static void close_target(struct watcher *w, size_t i)
 {
 	session_free(w->targets[i].session);
-	if (w->targets[i].pidfd >= 0)
-		close(w->targets[i].pidfd);
+	close(w->targets[i].pidfd);
 	w->targets[i] = w->targets[--w->n_targets];
 }
 
 /* A pidfd is readable once the last thread has ended, though nobody may have waited for the process yet. */
-static bool is_gone(const struct watched *t)
-{
-	struct pollfd fd = { .fd = t->pidfd, .events = POLLIN };
-
-	if (t->pidfd < 0)
-		return !pid_alive(t->pid);
-	return poll(&fd, 1, 0) > 0;
-}
-
 static void stop(struct watcher *w, const char *reason, int exit_code)
 {
 	if (w->reason)
@@ -146,14 +159,13 @@ static void step_targets(struct watcher *w)
 {
 	for (size_t i = w->n_targets; i-- > 0;) {
 		enum session_state state;
-		bool gone = is_gone(&w->targets[i]);
 		int r = session_step(w->targets[i].session, &state);
 
 		if (r < 0) {
 			output_failed(w, r);
 			return;
 		}
-		if (gone) {
+		if (w->targets[i].is_gone) {
 			session_bye(w->targets[i].session, "target_exited");
 			close_target(w, i);
 		} else if (state == SESSION_EXEC) {
@@ -187,11 +199,21 @@ static void find_in_child(struct watcher *w, uint64_t now)
 	for (size_t i = 0; i < n; i++) {
 		struct rs_error err = { 0 };
 		bool is_known = false;
+		int r;
 
 		for (size_t j = 0; j < w->n_targets; j++)
 			is_known = is_known || w->targets[j].pid == pids[i];
-		if (!is_known && open_target(w, pids[i], &err) < 0)
-			child_set_aside(w->child, pids[i]);
+		if (is_known)
+			continue;
+		r = open_target(w, pids[i], &err);
+		if (r >= 0) {
+			w->has_watched = true;
+			continue;
+		}
+		w->last_result = r;
+		child_set_aside(w->child, pids[i]);
+		if (err.text[0])
+			w->last_error = err;
 	}
 }
 
@@ -240,7 +262,7 @@ static void on_signal(struct watcher *w)
 /* Waits for a signal, for the reader of the output to go, for a poll that gets long, or for the next step. */
 static void wait_for_work(struct watcher *w)
 {
-	struct pollfd fds[2 + OPT_MAX_PIDS] = {
+	struct pollfd fds[2 + 2 * OPT_MAX_PIDS] = {
 		{ .fd = w->signal_fd, .events = POLLIN },
 		{ .fd = fileno(w->out.out) },
 	};
@@ -248,12 +270,14 @@ static void wait_for_work(struct watcher *w)
 	struct timespec wait = { ns / SECOND_NS, ns % SECOND_NS };
 	int n;
 
-	for (size_t i = 0; i < w->n_targets; i++)
-		fds[2 + i] = (struct pollfd){
-			.fd = session_fd(w->targets[i].session),
-			.events = POLLIN,
-		};
-	n = ppoll(fds, 2 + w->n_targets, &wait, NULL);
+	for (size_t i = 0; i < w->n_targets; i++) {
+		fds[2 + 2 * i].fd = session_fd(w->targets[i].session);
+		fds[3 + 2 * i].fd = w->targets[i].pidfd; /* readable when the process has ended */
+		fds[2 + 2 * i].events = fds[3 + 2 * i].events = POLLIN;
+	}
+	n = ppoll(fds, 2 + 2 * w->n_targets, &wait, NULL);
+	for (size_t i = 0; n > 0 && i < w->n_targets; i++)
+		w->targets[i].is_gone = fds[3 + 2 * i].revents;
 	if (n > 0 && fds[0].revents)
 		on_signal(w);
 	if (n > 0 && fds[1].revents & POLLERR)
@@ -320,8 +344,10 @@ static int finish(struct watcher *w)
 
 		child_signal(w->child, SIGTERM);
 		code = child_exit_code(w->child);
-		if (w->exit_code == EXIT_OK && !strcmp(w->reason, "target_exited"))
-			w->exit_code = code;
+		if (w->exit_code == EXIT_OK && !w->has_watched && !code)
+			w->exit_code = complain(w->last_result ? w->last_result : -ENOEXEC, &w->last_error);
+		else if (w->exit_code == EXIT_OK && !strcmp(w->reason, "target_exited"))
+			w->exit_code = code; /* the command's own failure comes first */
 		w->child = child_free(w->child);
 	}
 	return w->exit_code;

@@ -10,9 +10,9 @@
 
 #include "cli/session_parts.h"
 
-#define STEP_MIN_NS 1000000
 #define STEP_ALERT_NS 2000000
-#define STEP_CALM_NS 8000000 /* with the threshold: when an ongoing block is told at the latest */
+#define STEP_CALM_NS 9000000 /* with the threshold: when an ongoing block is told at the latest */
+#define SKIP_CHECK_NS 20000000
 #define STEP_SKIPPING_NS 3000000 /* twice that: the longest sleep that may go unseen */
 #define LEARN_SOON_NS 50000000ULL
 #define LEARN_LATER_NS 500000000ULL
@@ -47,11 +47,12 @@ void session_warn(struct session *s, const char *format, ...)
  */
 uint64_t session_interval_ns(const struct session *s)
 {
-	uint64_t step = s->options->threshold_ns * 2 / 5;
 
+	if (s->cpu_percent > s->options->budget_percent)
+		return STEP_CALM_NS; /* the next second may be livelier again */
 	if (!watch_is_alert(s->watch))
 		return s->is_skipping ? STEP_SKIPPING_NS : STEP_CALM_NS;
-	return step < STEP_MIN_NS ? STEP_MIN_NS : step > STEP_ALERT_NS ? STEP_ALERT_NS : step;
+	return STEP_ALERT_NS;
 }
 
 int session_fd(const struct session *s)
@@ -99,11 +100,14 @@ static int open_parts(struct session *s, pid_t pid, struct rs_error *err)
 		r = open_kernel_side(s, err);
 	if (r >= 0) {
 		learn_step(s, now_ns());
-		if (s->options->mode == MODE_EXACT ||
-		    s->options->threshold_ns * s->options->freq < 4 * SECOND_NS)
-			s->is_exact = s->options->mode != MODE_SAMPLED;
-		if (s->is_exact || s->options->marker_validation)
+		auto_start(s);
+		if (s->options->mode == MODE_EXACT) {
+			s->probing = PROBE_ALL;
+			s->is_exact = true;
 			r = learn_attach_exact(s, err);
+		}
+		if (r >= 0 && s->options->marker_validation)
+			r = learn_attach_markers(s, err);
 	}
 	return r;
 }
@@ -121,7 +125,8 @@ int session_open(const struct options *o, pid_t pid, const struct sink *sink,
 	s->out = out;
 	for (size_t i = 0; i < RS_THREADS; i++)
 		s->rows[i].watch_fd = -1;
-	s->watch_tokens = 100;
+	s->watch_tokens = 50;
+	s->inspect_tokens = 200;
 	s->opened_ns = s->stats_ns = now_ns();
 	s->next_stats_ns = s->opened_ns + SECOND_NS;
 	r = open_parts(s, pid, err);
@@ -152,8 +157,8 @@ static void look_at_skipped(struct session *s, uint64_t now)
 
 	if (now < s->next_walk_ns || watch_counters(s->watch, counters) < 0)
 		return;
-	s->next_walk_ns = now + STEP_SKIPPING_NS;
 	s->is_skipping = counters[RS_COUNT_SKIPPED] > s->skipped;
+	s->next_walk_ns = now + (s->is_skipping ? STEP_SKIPPING_NS : SKIP_CHECK_NS);
 	s->skipped = counters[RS_COUNT_SKIPPED];
 	for (size_t i = 0; s->is_skipping && i < s->n_copies; i++)
 		if (s->state[i].is_calibrated)
@@ -169,6 +174,7 @@ int session_step(struct session *s, enum session_state *ret_state)
 		watch_consume(s->watch);
 		look_at_skipped(s, now);
 		rows_step(s, now);
+		auto_step(s, now);
 		if (now >= s->next_stats_ns) {
 			report_stats(s, now);
 			s->next_stats_ns += SECOND_NS;

@@ -9,8 +9,8 @@
 #include "cli/session_parts.h"
 
 #define REFRESH_NS 1000000000ULL
-/* Looked at on each CPU; at 100-300 ns each (measured) that is 0.4 % of it. */
-#define SWITCHES_PER_SECOND 20000
+/* Looked at on each CPU in the long run; at 100-400 ns each (measured) that is 0.3 % of it. */
+#define SWITCHES_PER_SECOND 15000
 
 /* Takes over the copies found in the modules from `first_module` on. */
 static int add_copies(struct session *s, size_t first_module, struct rs_error *err)
@@ -62,7 +62,8 @@ static void publish(struct session *s, size_t i)
 	config->copies[i] = state->calibration.layout;
 	if (config->n_copies < s->n_copies)
 		config->n_copies = s->n_copies;
-	config->switches_per_tick = SWITCHES_PER_SECOND / s->options->freq;
+	config->tokens_per_tick = SWITCHES_PER_SECOND / s->options->freq + 1;
+	config->tokens_max = SWITCHES_PER_SECOND / 2;
 	tick_watch_init(&state->ticks_mt, &state->calibration, s->copies[i].version, true);
 	tick_watch_init(&state->ticks_ct, &state->calibration, s->copies[i].version, false);
 }
@@ -97,6 +98,7 @@ static bool calibrate_copies(struct session *s)
 		state->is_calibrated = is_new = is_new_copy[i] = true;
 		publish(s, i);
 	}
+	config->pid_level = threads[0].level;
 	config->tgid = threads[0].tgid_global;
 	for (size_t i = 0; i < s->n_copies; i++)
 		if (is_new_copy[i])
@@ -113,6 +115,12 @@ static uint64_t core_of(const struct session *s, const struct rs_layout *l, uint
 		return 0;
 	*ret_is_mt = l->ctx_tag < 0 || (ctx[l->ctx_tag / 8] & 0xff) == l->tag_mt;
 	return ctx[l->ctx_core / 8];
+}
+
+static bool has_tick(const struct rs_layout *l, uint8_t role)
+{
+	return (role == RS_ROLE_WORKER && l->tick_mt >= 0) ||
+	       (role == RS_ROLE_CURRENT_THREAD && l->tick_ct >= 0);
 }
 
 static void settle_tick(struct session *s, uint8_t copy, uint64_t sched)
@@ -153,9 +161,10 @@ static void settle_ticks(struct session *s)
 
 		if (!watch_row(s->watch, slot, &t))
 			continue;
-		copy = t.depth ? t.polls[0].copy : t.idle_copy;
-		if (copy < s->n_copies && s->state[copy].is_calibrated)
-			settle_tick(s, copy, t.depth ? t.polls[0].sched : t.idle_sched);
+		copy = t.polls[0].copy; /* of its last poll */
+		if (copy < s->n_copies && s->state[copy].is_calibrated &&
+		    !has_tick(&watch_config(s->watch)->copies[copy], t.polls[0].role))
+			settle_tick(s, copy, t.polls[0].sched);
 	}
 }
 
@@ -165,7 +174,11 @@ static bool refresh_modules(struct session *s)
 	size_t known = s->process->n_modules;
 	struct rs_error ignored = { 0 };
 
-	return process_refresh(s->process) > 0 && add_copies(s, known, &ignored) > 0;
+	if (process_refresh(s->process) <= 0 || add_copies(s, known, &ignored) <= 0)
+		return false;
+	if (s->is_exact)
+		learn_attach_exact(s, &ignored);
+	return true;
 }
 
 bool learn_step(struct session *s, uint64_t now)
@@ -198,6 +211,16 @@ static bool site_is_new(const struct probe_site *sites, size_t n, uint64_t offse
 	return true;
 }
 
+static bool is_wanted(const struct session *s, size_t copy, size_t vtable)
+{
+	if (s->probing == PROBE_ALL)
+		return true;
+	for (size_t i = 0; i < s->n_offenders; i++)
+		if (s->offenders[i].copy == copy && s->offenders[i].vtable == vtable)
+			return true;
+	return false;
+}
+
 static size_t list_sites(const struct session *s, size_t copy, struct probe_site *ret)
 {
 	const struct tokio_copy *c = &s->copies[copy];
@@ -207,14 +230,12 @@ static size_t list_sites(const struct session *s, size_t copy, struct probe_site
 		const struct task_vtable *v = &c->vtables[i];
 		uint64_t id_off = (uint64_t)v->id_off << 32;
 
-		if (v->blocking)
+		if (v->blocking || !is_wanted(s, copy, i))
 			continue;
 		if (v->poll_file_off && site_is_new(ret, n, v->poll_file_off))
-			ret[n++] = (struct probe_site){ v->poll_file_off,
-							id_off | site_encode(copy, i, false) };
+			ret[n++] = (struct probe_site){ v->poll_file_off, id_off | site_encode(copy, i, false) };
 		if (v->shutdown_file_off && site_is_new(ret, n, v->shutdown_file_off))
-			ret[n++] = (struct probe_site){ v->shutdown_file_off,
-							id_off | site_encode(copy, i, true) };
+			ret[n++] = (struct probe_site){ v->shutdown_file_off, id_off | site_encode(copy, i, true) };
 	}
 	return n;
 }
@@ -277,15 +298,31 @@ static int attach_markers(struct session *s, const struct tokio_copy *c, struct 
 int learn_attach_exact(struct session *s, struct rs_error *err)
 {
 	for (size_t i = 0; i < s->n_copies; i++) {
-		int r = 0;
+		int r = attach_polls(s, i, err);
 
-		if (s->is_exact)
-			r = attach_polls(s, i, err);
-		if (r >= 0 && s->options->marker_validation)
-			r = attach_markers(s, &s->copies[i], err);
 		if (r < 0)
 			return r;
 	}
-	watch_config(s->watch)->is_exact = s->is_exact;
+	watch_config(s->watch)->is_exact = true;
+	return 0;
+}
+
+void learn_detach_exact(struct session *s)
+{
+	watch_config(s->watch)->is_exact = false;
+	for (size_t i = 0; i < s->n_copies; i++) {
+		s->state[i].enter = probe_group_free(s->state[i].enter);
+		s->state[i].leave = probe_group_free(s->state[i].leave);
+	}
+}
+
+int learn_attach_markers(struct session *s, struct rs_error *err)
+{
+	for (size_t i = 0; i < s->n_copies; i++) {
+		int r = attach_markers(s, &s->copies[i], err);
+
+		if (r < 0)
+			return r;
+	}
 	return 0;
 }

@@ -21,6 +21,10 @@ struct copy_state {
 	struct probe_group *enter, *leave;
 };
 
+/* Which poll functions are probed. */
+enum probing { PROBE_NONE, PROBE_OFFENDERS, PROBE_ALL };
+#define OFFENDERS_MAX 64
+
 /* What this side remembers of a thread's row. */
 struct row_state {
 	uint64_t poll_start; /* start_hi of the poll the rest is about */
@@ -29,6 +33,7 @@ struct row_state {
 	int watch_fd; /* -1 none */
 	uint32_t resting_tid; /* the thread and the id that resting_tries is about */
 	uint64_t resting_id;
+	uint32_t tick; /* of the scheduler, when auto mode looked last */
 	uint32_t resting_tries;
 };
 
@@ -51,12 +56,20 @@ struct session {
 	size_t n_marker_probes;
 
 	struct row_state rows[RS_THREADS];
-	int watch_tokens;
+	int watch_tokens, inspect_tokens; /* refilled every second */
 	bool is_exact;
+	bool is_auto; /* exact timing comes and goes with the budget */
+	enum probing probing;
+	struct task_type offenders[OFFENDERS_MAX]; /* types that were seen to block */
+	size_t n_offenders;
+	uint64_t price_ns; /* of one poll timed by probes */
+	uint64_t auto_ns, auto_polls;
+	unsigned int calm_checks, calm_needed;
 	bool has_hello;
 	bool has_exec;
 
 	bool is_skipping;
+	double cpu_percent; /* of the tool itself, in the last second */
 	uint64_t skipped, next_walk_ns;
 	uint64_t opened_ns, next_refresh_ns, next_learn_ns, next_stats_ns, stats_ns;
 	uint64_t counters[RS_COUNT_MAX]; /* as of the last stats */
@@ -76,6 +89,15 @@ int learn_open(struct session *s, struct rs_error *err);
 bool learn_step(struct session *s, uint64_t now);
 bool learn_is_complete(const struct session *s);
 int learn_attach_exact(struct session *s, struct rs_error *err);
+/* Polls under way go on as sampled ones. */
+void learn_detach_exact(struct session *s);
+int learn_attach_markers(struct session *s, struct rs_error *err);
+
+/* session_auto.c: exact timing within the budget. */
+bool auto_wants_exact(const struct options *o);
+void auto_start(struct session *s);
+void auto_step(struct session *s, uint64_t now);
+void auto_note_block(struct session *s, const struct rs_poll *p);
 
 /* session_rows.c: threads inside long polls. */
 void rows_step(struct session *s, uint64_t now);

@@ -5,7 +5,8 @@
 
 #include "cli/session_parts.h"
 
-#define WATCHES_PER_SECOND 100
+#define WATCHES_PER_SECOND 50 /* opening and closing one costs about 100 us */
+#define INSPECTIONS_PER_SECOND 200 /* each reads a stack of the target: 20-100 us */
 #define TICK_INTERRUPT_NS \
 	1500 /* timer interrupt and dispatch around one tick, measured in a virtual machine */
 
@@ -104,6 +105,7 @@ static void on_block(struct session *s, const void *record, size_t size)
 	if (decode_block(&s->decoder, record, size, &b) < 0)
 		return;
 	markers_add_block(s->markers, &b);
+	auto_note_block(s, &((const struct rs_event_block *)record)->poll);
 	report_block(s, &b);
 }
 
@@ -191,13 +193,16 @@ void report_stats(struct session *s, uint64_t now)
 	st.polls = counters[RS_COUNT_POLLS];
 	st.polls_known = s->is_exact;
 	st.samples = counters[RS_COUNT_LOOKS];
-	st.bpf_ns = bpf_cost_ns(counters, s->counters, s->options->freq * elapsed / 1000000000ULL);
+	st.bpf_ns = bpf_cost_ns(counters, s->counters, s->options->freq * elapsed / 1000000000ULL) +
+		    (counters[RS_COUNT_POLLS] - s->counters[RS_COUNT_POLLS]) * s->price_ns;
 	st.user_ns = cpu - s->cpu_ns;
 	st.percent = 100.0 * (st.bpf_ns + st.user_ns) / elapsed;
 	memcpy(s->counters, counters, sizeof(counters));
 	s->cpu_ns = cpu;
 	s->stats_ns = now;
+	s->cpu_percent = 100.0 * st.user_ns / elapsed;
 	s->watch_tokens = WATCHES_PER_SECOND;
+	s->inspect_tokens = INSPECTIONS_PER_SECOND;
 	if (s->sink->stats)
 		keep_error(s, s->sink->stats(s->out, &st));
 }

@@ -108,8 +108,10 @@ static void inspect(struct session *s, size_t slot, const struct rs_thread *t,
 		inspect_exact(s, t, p);
 		return;
 	}
-	if (!p->id || p->copy >= s->n_copies || r->inspections >= INSPECTIONS_MAX)
+	if (!p->id || p->copy >= s->n_copies || r->inspections >= INSPECTIONS_MAX ||
+	    s->inspect_tokens <= 0)
 		return;
+	s->inspect_tokens--;
 	r->inspections++;
 	if (find_header(s, t, p, &h)) {
 		if ((h.state & (TASK_CANCELLED | TASK_NOTIFIED)) == TASK_CANCELLED)
@@ -220,7 +222,7 @@ static void step_poll(struct session *s, size_t slot, const struct rs_thread *t,
 	age = poll_age(s, t, now);
 	if (!age)
 		return;
-	if (age >= s->options->threshold_ns / 4)
+	if (age >= s->options->threshold_ns / 2)
 		inspect(s, slot, t, p, r);
 	if (age >= s->options->threshold_ns / 2)
 		watch_end(s, t, p, r);

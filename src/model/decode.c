@@ -205,6 +205,14 @@ static uint64_t estimate_end(const struct rs_poll *p, uint64_t lo, uint64_t hi, 
 	return lo + (hi - lo) / 2;
 }
 
+/* A worker preempted just before or after a poll shows the id of its own main loop, which is no poll. */
+static bool is_own_task(const struct decoder *d, const struct rs_poll *p)
+{
+	const struct task_vtable *v = vtable_of(d, p);
+
+	return p->role == RS_ROLE_WORKER && v && v->blocking;
+}
+
 int decode_block(struct decoder *d, const struct rs_event_block *e, size_t size, struct block *ret)
 {
 	const struct rs_poll *p = &e->poll;
@@ -213,6 +221,8 @@ int decode_block(struct decoder *d, const struct rs_event_block *e, size_t size,
 	if (size < sizeof(*e) || p->start_hi < p->start_lo || e->end_hi < e->end_lo || e->end_lo < p->start_hi ||
 	    p->excluded_max < p->excluded_min)
 		return -EBADMSG;
+	if (is_own_task(d, p))
+		return -ENODATA;
 	*ret = (struct block){ .tid = e->head.tid };
 	memcpy(ret->thread, e->comm, sizeof(ret->thread));
 	ret->thread[sizeof(ret->thread) - 1] = 0;

@@ -27,7 +27,7 @@ struct decoder {
 uint32_t site_encode(uint8_t copy, uint32_t vtable, bool is_drop);
 struct task_type site_decode(uint32_t site);
 
-/* An ended block. 0, or -EBADMSG for a record that cannot be. */
+/* An ended block. 0; -EBADMSG for a record that cannot be; -ENODATA for one that is no poll after all. */
 int decode_block(struct decoder *d, const struct rs_event_block *e, size_t size, struct block *ret);
 /* The poll at the top of a thread's row, as it stands at now_ns. */
 void decode_ongoing(struct decoder *d, const struct rs_thread *t, const struct rs_poll *p, const char comm[16],

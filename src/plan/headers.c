@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 
 #define BATCH 512
+#define AT_ONCE 16 /* addresses in one call: a bad one ends it, and the rest must be asked for again */
 #define STACK_MAX (128 * 1024)
 #define USER_SPACE_END 0x800000000000ULL
 
@@ -58,28 +59,29 @@ ssize_t vtable_index_find(const struct vtable_index *x, uint64_t addr)
 	return e ? (ssize_t)e->index : -1;
 }
 
+/* Reads `len` bytes at up to AT_ONCE addresses; returns how many could be read before the first bad one. */
+static size_t read_some(pid_t pid, const uint64_t *addrs, size_t n, void *buf, size_t len)
+{
+	struct iovec local = { buf, n * len }, remote[AT_ONCE];
+	ssize_t got;
+
+	for (size_t i = 0; i < n; i++)
+		remote[i] = (struct iovec){ (void *)(uintptr_t)addrs[i], len };
+	got = process_vm_readv(pid, &local, 1, remote, n, 0);
+	return got < 0 ? 0 : (size_t)got / len;
+}
+
 /* Reads `len` bytes at each address; ok[i] says which could be read. One bad address does not cost the others. */
 static void read_each(pid_t pid, const uint64_t *addrs, size_t n, void *buf, size_t len, bool *ok)
 {
-	struct iovec local[BATCH], remote[BATCH];
-	size_t done = 0;
-
 	memset(ok, 0, n * sizeof(*ok));
-	while (done < n) {
-		ssize_t got;
-		size_t whole;
+	for (size_t done = 0; done < n;) {
+		size_t some = n - done < AT_ONCE ? n - done : AT_ONCE;
+		size_t got = read_some(pid, addrs + done, some, (char *)buf + done * len, len);
 
-		for (size_t i = done; i < n; i++) {
-			local[i - done] = (struct iovec){ (char *)buf + i * len, len };
-			remote[i - done] = (struct iovec){ (void *)(uintptr_t)addrs[i], len };
-		}
-		got = process_vm_readv(pid, local, n - done, remote, n - done, 0);
-		if (got < 0 && errno != EFAULT)
-			return;
-		whole = got < 0 ? 0 : (size_t)got / len;
-		for (size_t i = 0; i < whole; i++)
+		for (size_t i = 0; i < got; i++)
 			ok[done + i] = true;
-		done += whole + 1; /* the next one is the one that failed */
+		done += got < some ? got + 1 : got; /* past the bad one */
 	}
 }
 

@@ -27,6 +27,7 @@ struct watch {
 	watch_handler handler;
 	void *context;
 	struct bpf_link **ticks; /* one per CPU */
+	struct bpf_link *walk;	 /* made on first use */
 	int n_cpus;
 	uint32_t freq;
 	bool has_uprobe_multi, has_walk;
@@ -208,6 +209,7 @@ struct watch *watch_free(struct watch *w)
 	for (int i = 0; w->ticks && i < w->n_cpus; i++)
 		bpf_link__destroy(w->ticks[i]);
 	free(w->ticks);
+	bpf_link__destroy(w->walk);
 	ring_buffer__free(w->ring);
 	if (w->threads)
 		munmap(w->threads, sizeof(struct rs_thread) * RS_THREADS);
@@ -277,27 +279,34 @@ int watch_attach(struct watch *w, struct rs_error *err)
 	return attach_ticks(w, err);
 }
 
-int watch_walk(struct watch *w, pid_t pid, unsigned int copy)
+/* Before 6.1 an iterator cannot be told the process: it walks all, the program filters. */
+static struct bpf_link *attach_walk(struct watch *w, pid_t pid)
 {
 	union bpf_iter_link_info info = { .task = { .pid = pid } };
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
-	struct bpf_link *link;
+	struct bpf_link *link = bpf_program__attach_iter(w->skel->progs.on_walk, &opts);
+
+	return link ? link : bpf_program__attach_iter(w->skel->progs.on_walk, NULL);
+}
+
+int watch_walk(struct watch *w, pid_t pid, unsigned int copy)
+{
 	_cleanup_close_ int fd = -1;
 	char nothing[64];
 
 	if (!w->has_walk)
 		return -EOPNOTSUPP;
-	watch_config(w)->walk_copy = copy;
-	link = bpf_program__attach_iter(w->skel->progs.on_walk, &opts);
-	if (!link) /* before 6.1 an iterator cannot be told the process: it walks all, the program filters */
-		link = bpf_program__attach_iter(w->skel->progs.on_walk, NULL);
-	if (!link)
+	if (!w->walk)
+		w->walk = attach_walk(w, pid);
+	if (!w->walk)
 		return -errno;
-	fd = bpf_iter_create(bpf_link__fd(link));
-	while (fd >= 0 && read(fd, nothing, sizeof(nothing)) > 0)
+	watch_config(w)->walk_copy = copy;
+	fd = bpf_iter_create(bpf_link__fd(w->walk));
+	if (fd < 0)
+		return -errno;
+	while (read(fd, nothing, sizeof(nothing)) > 0)
 		continue;
-	bpf_link__destroy(link);
-	return fd < 0 ? -errno : 0;
+	return 0;
 }
 
 struct rs_config *watch_config(struct watch *w)

@@ -135,11 +135,14 @@ class Held:
     tid: int  # 0 unknown
     start: int
     ns: int
+    is_estimate: bool = False  # the start is only known from when the line came, which may have been late
 
     def overlaps(self, block):
         """The block is about this one: the same task, and most of the time in common."""
         if (block["task_id"] or 0) != self.task:
             return False
+        if self.is_estimate:
+            return -50 * MS < self.start - block["start_ns"] < 500 * MS
         begin = max(self.start, block["start_ns"])
         end = min(self.start + self.ns, block["start_ns"] + block["duration_ns"])
         return end - begin > self.ns / 2
@@ -184,7 +187,7 @@ class Target(Process):
             ns = int(fields["ns"]) if "ns" in fields else int(float(fields["ms"]) * MS)
             task = 0 if fields["task"] == "none" else int(fields["task"])
             found.append(Held(fields["kind"], task, int(fields.get("tid", 0)),
-                              int(fields.get("start", at - ns)), ns))
+                              int(fields.get("start", at - ns)), ns, "start" not in fields))
         return found
 
 

@@ -66,7 +66,7 @@ def test_command_without_tokio(run):
     """There was nothing to watch; the command's own failure comes first."""
     done = run("--", "sh", "-c", "exit 9")
     assert done.returncode == 9
-    done = run("--", "true")
+    done = run("--", "sleep", "0.5")
     assert done.returncode == 4
     assert "Tokio" in done.stderr
 

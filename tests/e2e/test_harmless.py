@@ -105,7 +105,7 @@ def test_calibration(target, watch, shape, role, mode):
     program = target(shape)
     time.sleep(0.2)
     w = watch("--pid", program.pid, "--mode", mode)
-    held = program.block("sleep", 30, 2) + program.block("spin", 30, 2)
+    held = program.block("sleep", 30, 2) + program.block("spin", 30, 6)
     pairs = w.expect_blocks(held)
     assert {(b["role"], b["tid"] == h.tid) for h, b in pairs} == {(role, True)}
     assert w.unexplained(held) == []

@@ -187,13 +187,17 @@ def measure(program, profiler, pid, options, folder, row):
             row["problems"].append(f"{len(getattr(found, name))} {name}")
 
 
+def in_ms(ns):
+    return "?" if ns is None else f"{ns / MS:.1f}"
+
+
 def describe(block):
     task = (block["task"] or {}).get("name")
-    calls = ", ".join(f"{one['name']} {one['ns'] / MS:.1f}" for one in block["syscalls"] or [])
+    calls = ", ".join(f"{one['name']} {in_ms(one['ns'])}" for one in block["syscalls"] or [])
     return (f"tid {block['tid']} {block['thread']} {block['role']} task {block['task_id']} {task}: "
-            f"{block['duration_ns'] / MS:.2f} ms ± {(block['error_ns'] or 0) / MS:.2f} from {block['start_ns']}, "
-            f"{block['cause']}: cpu {block['oncpu_ns'] / MS:.1f}, off {block['offcpu_ns'] / MS:.1f}, run queue "
-            f"{block['runq_ns'] / MS:.1f} [{calls}]")
+            f"{block['duration_ns'] / MS:.2f} ms ± {in_ms(block['error_ns'])} from {block['start_ns']}, "
+            f"{block['cause']}: cpu {in_ms(block['oncpu_ns'])}, off {in_ms(block['offcpu_ns'])}, run queue "
+            f"{in_ms(block['runq_ns'])} [{calls}]")
 
 
 def details(row):
@@ -285,6 +289,9 @@ def main():
     if not shutil.which("strace"):
         print("strace is not installed; it makes the delays", file=sys.stderr)
         return SKIPPED
+    if not shutil.which(options.tool):
+        print(f"no profiler at {options.tool}; build it, or name it with --tool", file=sys.stderr)
+        return 2
     rows, skipped = [], []
     options.cache = options.cache.resolve()
     for kind in PROGRAMS:

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Auto mode: exact timing where sampling is too coarse for the threshold, as long as its price times the poll rate
+ * stays below the budget. Above it, only the future types that were seen to block keep their probes, then none.
+ */
+#include "cli/session_parts.h"
+#include "probe/price.h"
+
+#define SECOND_NS 1000000000ULL
+#define CHECK_NS 100000000ULL
+#define PERIODS_TO_SAMPLE 4 /* a threshold of so many periods needs no probes */
+#define CALM_CHECKS 30 /* below half the budget for so long: exact again; doubles each time it was too dear */
+
+bool auto_wants_exact(const struct options *o)
+{
+	if (o->mode != MODE_AUTO)
+		return o->mode == MODE_EXACT;
+	return o->threshold_ns * o->freq < PERIODS_TO_SAMPLE * SECOND_NS;
+}
+
+/* Turns of all schedulers, from the counters that the last looks left in the rows: polls in any mode. */
+static uint64_t count_turns(struct session *s)
+{
+	size_t n = watch_n_slots(s->watch);
+	uint64_t turns = 0;
+
+	for (size_t slot = 0; slot < n; slot++) {
+		struct rs_thread t;
+		struct row_state *r = &s->rows[slot];
+
+		if (!watch_row(s->watch, slot, &t) || t.polls[0].flags & RS_POLL_NO_TICK)
+			continue;
+		turns += t.polls[0].tick - r->tick;
+		r->tick = t.polls[0].tick;
+	}
+	return turns;
+}
+
+static double cost_percent(const struct session *s, uint64_t polls, uint64_t elapsed_ns)
+{
+	return 100.0 * polls * s->price_ns / elapsed_ns;
+}
+
+static void use(struct session *s, enum probing probing)
+{
+	struct rs_error err = { 0 };
+
+	learn_detach_exact(s);
+	s->probing = probing;
+	s->is_exact = probing != PROBE_NONE;
+	s->calm_checks = 0;
+	if (s->is_exact && learn_attach_exact(s, &err) < 0)
+		s->probing = s->is_exact = 0;
+}
+
+void auto_start(struct session *s)
+{
+	struct rs_error err = { 0 };
+
+	if (!auto_wants_exact(s->options))
+		return;
+	s->price_ns = probe_price_ns(s->watch, &err);
+	if (s->options->mode != MODE_AUTO)
+		return;
+	if (!s->price_ns)
+		session_warn(s, "the price of a probe could not be measured; polls are sampled");
+	s->is_auto = s->price_ns > 0;
+	s->calm_needed = 2;
+}
+
+/* Over the budget with all types: keep the offenders. Over it with those alone: they are polled too often for that. */
+static void step_down(struct session *s)
+{
+	if (s->probing == PROBE_ALL && s->n_offenders) {
+		use(s, PROBE_OFFENDERS);
+		return;
+	}
+	use(s, PROBE_NONE);
+	s->n_offenders = 0;
+	s->calm_needed = s->calm_needed < CALM_CHECKS ? CALM_CHECKS : s->calm_needed * 2;
+}
+
+static void step_up(struct session *s)
+{
+	if (++s->calm_checks < s->calm_needed)
+		return;
+	use(s, PROBE_ALL);
+}
+
+/* Every 100 ms. The first decision for exact is made on the rate seen while sampling, so its price is known before. */
+void auto_step(struct session *s, uint64_t now)
+{
+	uint64_t counters[RS_COUNT_MAX], probed, turns, elapsed = now - s->auto_ns;
+
+	if (!s->is_auto || elapsed < CHECK_NS || watch_counters(s->watch, counters) < 0)
+		return;
+	probed = counters[RS_COUNT_POLLS] - s->auto_polls;
+	turns = count_turns(s);
+	s->auto_polls = counters[RS_COUNT_POLLS];
+	if (s->auto_ns && s->probing != PROBE_NONE &&
+	    cost_percent(s, probed, elapsed) > s->options->budget_percent)
+		step_down(s);
+	else if (s->auto_ns && s->probing != PROBE_ALL &&
+		 cost_percent(s, turns, elapsed) < s->options->budget_percent / 2)
+		step_up(s);
+	else
+		s->calm_checks = 0;
+	s->auto_ns = now;
+}
+
+/* A type that blocks is worth a probe of its own even when the others cannot have one: it is rarely polled. */
+void auto_note_block(struct session *s, const struct rs_poll *p)
+{
+	struct task_type type;
+
+	if (!s->is_auto || s->probing == PROBE_ALL || s->n_offenders == OFFENDERS_MAX ||
+	    s->calm_needed > CALM_CHECKS)
+		return;
+	if (p->flags & RS_POLL_EXACT_START)
+		type = site_decode(p->site);
+	else if (!p->id || !tasks_find(s->decoder.tasks, p->copy, p->id, &type))
+		return;
+	for (size_t i = 0; i < s->n_offenders; i++)
+		if (s->offenders[i].copy == type.copy && s->offenders[i].vtable == type.vtable)
+			return;
+	s->offenders[s->n_offenders++] = type;
+	use(s, PROBE_OFFENDERS);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#ifndef RS_PROBE_PRICE_H
+#define RS_PROBE_PRICE_H
+
+#include "probe/watch.h"
+
+/* What one poll timed by probes costs the target, in ns, measured on a function of this tool: entry and return traps
+ * with the kernel side's filter. 0 with a sentence in err when it cannot be measured. */
+uint64_t probe_price_ns(struct watch *w, struct rs_error *err);
+
+#endif

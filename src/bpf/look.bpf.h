@@ -19,6 +19,7 @@ static __always_inline long read_user(struct rs_memory m, void *to, __u32 size, 
 struct rs_look {
 	__u64 now, id, sched, handle, core;
 	__u32 tick;
+	__u16 epoch;
 	__u8 kind; /* enum rs_look_kind */
 	__u8 role; /* enum rs_role */
 	__u8 copy;
@@ -80,13 +81,25 @@ static __always_inline int read_scheduler(struct rs_memory m, struct rs_thread *
 	return 0;
 }
 
+/* Which turn of the scheduler this is: its counter, or all words that may be it, folded into one. */
 static __always_inline void read_tick(struct rs_memory m, const struct rs_layout *l, struct rs_look *k,
 				      bool is_mt)
 {
-	__s16 off = is_mt ? l->tick_mt : l->tick_ct;
+	const __s16 *offs = is_mt ? l->ticks_mt : l->ticks_ct;
 
-	if (!k->core || off < 0 || read_user(m, &k->tick, sizeof(k->tick), k->core + off))
+	k->epoch = l->epoch;
+	if (!k->core || offs[0] < 0) {
 		k->flags |= RS_POLL_NO_TICK;
+		return;
+	}
+	for (int i = 0; i < RS_TICKS; i++) {
+		__u32 word = 0;
+
+		if (offs[i] < 0)
+			break;
+		read_user(m, &word, sizeof(word), k->core + offs[i]);
+		k->tick = k->tick * 31 + word;
+	}
 }
 
 static __always_inline bool is_parked(struct task_struct *task, const struct rs_look *k)

@@ -166,6 +166,7 @@ static __always_inline void open_from(struct rs_memory m, struct rs_thread *t,
 	p->sched = k->sched;
 	p->handle = k->handle;
 	p->tick = k->tick;
+	p->epoch = k->epoch;
 	p->copy = k->copy;
 	p->role = k->role;
 	p->flags = k->flags;
@@ -219,6 +220,7 @@ static __always_inline void adopt(struct rs_poll *p, const struct rs_look *k)
 	p->sched = k->sched;
 	p->handle = k->handle;
 	p->tick = k->tick;
+	p->epoch = k->epoch;
 	p->copy = k->copy;
 	p->role = k->role;
 }
@@ -253,10 +255,12 @@ __noinline int join_poll(struct rs_thread *t, const struct rs_look *k)
 		p->seen = k->now; /* a probe will tell its end; ids may change inside, e.g. when an output is dropped */
 		return 0;
 	}
+	if (p && p->epoch != k->epoch && p->id == k->id && p->sched == k->sched && p->copy == k->copy) {
+		p->epoch = k->epoch; /* the tick has been found meanwhile: this look goes by it, the last did not */
+		p->tick = k->tick;
+		p->flags = (p->flags & ~RS_POLL_NO_TICK) | (k->flags & RS_POLL_NO_TICK);
+	}
 	same_turn = p && p->sched == k->sched && p->tick == k->tick && p->copy == k->copy;
-	/* There is a tick, but it has not been found yet: on the CPU, the same task again proves nothing. */
-	if (same_turn && k->sched && k->flags & RS_POLL_NO_TICK && p->seen < k->now)
-		same_turn = false;
 	if (same_turn && p->id == k->id) {
 		p->seen = k->now;
 		p->flags |= k->flags & RS_POLL_DROP;

@@ -226,18 +226,14 @@ static __always_inline void row_unlock(struct rs_thread *t)
 	t->seq++;
 }
 
-/* Wakes the reader once for a poll that is half way to being a block: its end can then be watched. */
-static __always_inline void tell_suspect(struct rs_cpu *cpu, struct rs_thread *t, __u64 now)
+/* Wakes the reader, but not too often: while it is awake it looks at all threads anyway. */
+static __always_inline void wake_reader(struct rs_cpu *cpu, struct rs_thread *t, __u64 now)
 {
-	struct rs_poll *p = poll_top(t);
 	struct rs_event_head *e;
 
-	if (!p || p->flags & RS_POLL_EXACT_START || t->suspect_ns == p->start_hi ||
-	    now - p->start_hi < config.threshold_ns / 2 ||
-	    now - cpu->suspects_ns < RS_SUSPECTS_APART_NS)
+	if (now - cpu->suspects_ns < RS_SUSPECTS_APART_NS)
 		return;
 	cpu->suspects_ns = now;
-	t->suspect_ns = p->start_hi;
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e)
 		return;
@@ -245,6 +241,18 @@ static __always_inline void tell_suspect(struct rs_cpu *cpu, struct rs_thread *t
 	e->tid = t->tid;
 	e->at_ns = now;
 	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
+}
+
+/* Once for each poll that is half way to being a block: its end can then be watched. */
+static __always_inline void tell_suspect(struct rs_cpu *cpu, struct rs_thread *t, __u64 now)
+{
+	struct rs_poll *p = poll_top(t);
+
+	if (!p || p->flags & RS_POLL_EXACT_START || t->suspect_ns == p->start_hi ||
+	    now - p->start_hi < config.threshold_ns / 2)
+		return;
+	t->suspect_ns = p->start_hi;
+	wake_reader(cpu, t, now);
 }
 
 SEC("perf_event")
@@ -399,21 +407,25 @@ static __always_inline void remember_park(struct rs_thread *t, const struct pt_r
 	t->park_arg = regs->di;
 }
 
-static __always_inline void out_in_poll(struct rs_thread *t, __u64 now, bool is_asleep)
+static __always_inline void out_in_poll(struct rs_cpu *cpu, struct rs_thread *t, __u64 now,
+					bool is_asleep)
 {
 	if (has_throttled_time)
 		t->throttled = throttled_time();
-	if (is_asleep)
+	if (is_asleep) {
 		note_syscall(t);
-	else if (config.is_exact)
+		wake_reader(cpu, t, now); /* it gets no tick any more */
+	} else if (config.is_exact) {
 		note_preemption(t, now);
-	if (!t->is_counted) {
+	}
+	if (is_asleep && !t->is_counted) {
 		t->is_counted = 1;
 		__sync_fetch_and_add(&asleep_in_poll, 1);
 	}
 }
 
-static __always_inline void switched_out(struct task_struct *task, __u64 now, bool is_asleep)
+static __always_inline void switched_out(struct rs_cpu *cpu, struct task_struct *task, __u64 now,
+					 bool is_asleep)
 {
 	const struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct rs_thread *t = thread_of_or_new(task);
@@ -430,7 +442,7 @@ static __always_inline void switched_out(struct task_struct *task, __u64 now, bo
 		note_gap(t, 1);
 		apply_look(t, &k);
 		if (t->depth)
-			out_in_poll(t, now, is_asleep);
+			out_in_poll(cpu, t, now, is_asleep);
 		if (is_asleep)
 			remember_park(t, regs);
 		row_unlock(t);
@@ -482,7 +494,7 @@ int on_switch(__u64 *ctx)
 		cpu->tokens--;
 	} else {
 		cpu->counts[RS_COUNT_SKIPPED]++;
-		if (!to || asleep_in_poll <= 0)
+		if (!to || asleep_in_poll <= 0) /* preempted ones are seen by the next look as gaps */
 			return 0;
 	}
 	now = bpf_ktime_get_ns();
@@ -490,7 +502,7 @@ int on_switch(__u64 *ctx)
 	if (from && !is_over) {
 		__u32 state = has_prev_state ? (__u32)ctx[3] : prev->__state;
 
-		switched_out(prev, now, state && !ctx[0]);
+		switched_out(cpu, prev, now, state && !ctx[0]);
 	}
 	if (to)
 		switched_in(next, now);

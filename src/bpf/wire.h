@@ -16,6 +16,7 @@
 #define RS_SPELLS 4	/* distinct reasons to be off CPU kept for one poll */
 #define RS_CONTEXT 128	/* bytes of CONTEXT copied at a look; the largest layout has 104 */
 #define RS_SCHED 64	/* bytes of scheduler::Context copied at a look */
+#define RS_TICKS 3	/* words of Core that may be its tick */
 #define RS_UNKNOWN (-1)
 
 /* Where one copy of Tokio keeps what a look reads. Offsets in CONTEXT unless said otherwise; RS_UNKNOWN = not there. */
@@ -28,16 +29,17 @@ struct rs_layout {
 	__s16 handle, handle_tag;
 	__s16 runtime, budget;
 	__s16 ctx_tag, ctx_core, ctx_owner; /* in scheduler::Context; ctx_owner: worker Arc or handle Arc */
-	__s16 tick_mt, tick_ct;		    /* u32 in the scheduler's Core */
+	/* u32 words of the scheduler's Core, one of which counts its turns; alone once it is known which */
+	__s16 ticks_mt[RS_TICKS], ticks_ct[RS_TICKS];
 	__s16 started_mt, batch_mt, started_ct; /* in Core: Instant of the batch's start, u64 polls in the batch */
 	__s16 worker_index;			/* from the worker Arc */
 	__u8 runtime_not_entered;		/* value of the runtime byte outside any runtime */
 	__u8 tag_ct, tag_mt;			/* values of *ctx_tag; equal to those of *handle_tag */
 	__u8 valid;
 	__u16 size; /* bytes of CONTEXT to copy */
-	__u8 pad[2];
+	__u16 epoch; /* changes with the ticks */
 };
-_Static_assert(sizeof(struct rs_layout) == 64, "rs_layout is shared");
+_Static_assert(sizeof(struct rs_layout) == 72, "rs_layout is shared");
 
 /* Written by user space through the mapped .bss; read by every program. */
 struct rs_config {
@@ -107,6 +109,9 @@ struct rs_poll {
 	__u64 header; /* task header when a probe or a suspect's stack gave it */
 	__u64 site;   /* exact: low half of the probe's cookie, see RS_SITE_* */
 	__s32 worker;
+	__u16 epoch; /* of the layout that `tick` was read by */
+	__u16 pad;
+	__u32 pad2;
 	__u32 user_flags; /* user space: enum rs_poll_flag found by inspection */
 	struct rs_spell spells[RS_SPELLS];
 };

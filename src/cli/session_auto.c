@@ -28,7 +28,7 @@ static uint64_t count_turns(struct session *s)
 		struct rs_thread t;
 		struct row_state *r = &s->rows[slot];
 
-		if (!watch_row(s->watch, slot, &t) || t.polls[0].flags & RS_POLL_NO_TICK)
+		if (!watch_row(s->watch, slot, &t) || !learn_knows_tick(s, &t.polls[0]))
 			continue;
 		turns += t.polls[0].tick - r->tick;
 		r->tick = t.polls[0].tick;

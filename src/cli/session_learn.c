@@ -66,6 +66,8 @@ static void publish(struct session *s, size_t i)
 	config->tokens_max = SWITCHES_PER_SECOND / 2;
 	tick_watch_init(&state->ticks_mt, &state->calibration, s->copies[i].version, true);
 	tick_watch_init(&state->ticks_ct, &state->calibration, s->copies[i].version, false);
+	tick_watch_prior(&state->ticks_mt, config->copies[i].ticks_mt);
+	tick_watch_prior(&state->ticks_ct, config->copies[i].ticks_ct);
 }
 
 static void walk(struct session *s, size_t copy)
@@ -117,10 +119,18 @@ static uint64_t core_of(const struct session *s, const struct rs_layout *l, uint
 	return ctx[l->ctx_core / 8];
 }
 
-static bool has_tick(const struct rs_layout *l, uint8_t role)
+/* Settled, that is: before, a worker's tick is the prior's. */
+static bool has_tick(const struct copy_state *state, uint8_t role)
 {
-	return (role == RS_ROLE_WORKER && l->tick_mt >= 0) ||
-	       (role == RS_ROLE_CURRENT_THREAD && l->tick_ct >= 0);
+	return (role == RS_ROLE_WORKER && state->has_tick_mt) ||
+	       (role == RS_ROLE_CURRENT_THREAD && state->has_tick_ct);
+}
+
+static void use_tick(struct rs_layout *l, int16_t ticks[RS_TICKS], int16_t tick)
+{
+	ticks[1] = ticks[2] = RS_UNKNOWN;
+	ticks[0] = tick;
+	l->epoch++;
 }
 
 static void settle_tick(struct session *s, uint8_t copy, uint64_t sched)
@@ -133,7 +143,7 @@ static void settle_tick(struct session *s, uint8_t copy, uint64_t sched)
 	bool is_mt;
 
 	core = core_of(s, l, sched, &is_mt);
-	if (!core || (is_mt ? l->tick_mt : l->tick_ct) >= 0)
+	if (!core || (is_mt ? state->has_tick_mt : state->has_tick_ct))
 		return;
 	w = is_mt ? &state->ticks_mt : &state->ticks_ct;
 	tick_watch_feed(w, s->process->pid, core);
@@ -143,10 +153,12 @@ static void settle_tick(struct session *s, uint8_t copy, uint64_t sched)
 	if (is_mt) {
 		l->batch_mt = tick->batch;
 		l->started_mt = tick->started;
-		l->tick_mt = tick->tick;
+		use_tick(l, l->ticks_mt, tick->tick);
+		state->has_tick_mt = true;
 	} else {
 		l->started_ct = tick->started;
-		l->tick_ct = tick->tick;
+		use_tick(l, l->ticks_ct, tick->tick);
+		state->has_tick_ct = true;
 	}
 }
 
@@ -163,7 +175,7 @@ static void settle_ticks(struct session *s)
 			continue;
 		copy = t.polls[0].copy; /* of its last poll */
 		if (copy < s->n_copies && s->state[copy].is_calibrated &&
-		    !has_tick(&watch_config(s->watch)->copies[copy], t.polls[0].role))
+		    !has_tick(&s->state[copy], t.polls[0].role))
 			settle_tick(s, copy, t.polls[0].sched);
 	}
 }
@@ -193,6 +205,11 @@ bool learn_step(struct session *s, uint64_t now)
 		return is_new;
 	s->next_refresh_ns = now + REFRESH_NS;
 	return refresh_modules(s) || is_new;
+}
+
+bool learn_knows_tick(const struct session *s, const struct rs_poll *p)
+{
+	return p->copy < s->n_copies && has_tick(&s->state[p->copy], p->role);
 }
 
 bool learn_is_complete(const struct session *s)

@@ -15,7 +15,7 @@
 /* What is known of one copy of Tokio; same index as in session.copies and rs_config.copies. */
 struct copy_state {
 	struct vtable_index *vtables;
-	bool is_calibrated;
+	bool is_calibrated, has_tick_mt, has_tick_ct;
 	struct calibration calibration;
 	struct tick_watch ticks_mt, ticks_ct;
 	struct probe_group *enter, *leave;
@@ -88,6 +88,8 @@ int learn_open(struct session *s, struct rs_error *err);
 /* New modules, calibration of what is not yet, scheduler ticks. True when something new was learned. */
 bool learn_step(struct session *s, uint64_t now);
 bool learn_is_complete(const struct session *s);
+/* Whether the tick of that poll is the scheduler's own counter. */
+bool learn_knows_tick(const struct session *s, const struct rs_poll *p);
 int learn_attach_exact(struct session *s, struct rs_error *err);
 /* Polls under way go on as sampled ones. */
 void learn_detach_exact(struct session *s);

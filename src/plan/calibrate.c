@@ -274,8 +274,8 @@ static void fill_layout(const struct search *s, const struct candidate *c, struc
 		.ctx_tag = r->ctx_tag,
 		.ctx_core = r->ctx_core,
 		.ctx_owner = r->ctx_worker_or_handle,
-		.tick_mt = RS_UNKNOWN,
-		.tick_ct = RS_UNKNOWN,
+		.ticks_mt = { RS_UNKNOWN, RS_UNKNOWN, RS_UNKNOWN },
+		.ticks_ct = { RS_UNKNOWN, RS_UNKNOWN, RS_UNKNOWN },
 		.started_mt = RS_UNKNOWN,
 		.batch_mt = RS_UNKNOWN,
 		.started_ct = RS_UNKNOWN,
@@ -396,7 +396,13 @@ void tick_watch_feed(struct tick_watch *w, pid_t pid, uint64_t core)
 	}
 }
 
-#define RISES_NEEDED 3
+void tick_watch_prior(const struct tick_watch *w, int16_t ret[RS_TICKS])
+{
+	for (size_t i = 0; i < RS_TICKS; i++)
+		ret[i] = i < w->n_candidates ? w->candidates[i].tick : RS_UNKNOWN;
+}
+
+#define RISES_NEEDED 2
 
 const struct tick_candidate *tick_watch_settled(const struct tick_watch *w)
 {

@@ -58,6 +58,8 @@ struct tick_watch {
 void tick_watch_init(struct tick_watch *w, const struct calibration *c, const char *version, bool is_mt);
 /* Reads the candidates in the Core at that address once more. */
 void tick_watch_feed(struct tick_watch *w, pid_t pid, uint64_t core);
+/* What to go by until it is clear: any of these changing means another turn. */
+void tick_watch_prior(const struct tick_watch *w, int16_t ret[RS_TICKS]);
 /* The right one, or NULL while it is not clear. */
 const struct tick_candidate *tick_watch_settled(const struct tick_watch *w);
 

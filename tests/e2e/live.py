@@ -279,6 +279,7 @@ def check_durations(pairs):
     to wait for a CPU before or after what is measured in the target.)"""
     close = 0
     for held, block in pairs:
+        assert block["error_ns"] is not None, ("begun before the tool looked", held, summary([block]))
         longer = block["duration_ns"] - held.ns
         assert longer >= -block["error_ns"] - MS, (held, summary([block]))
         close += longer <= block["error_ns"] + 2 * MS + (block["runq_ns"] or 0)

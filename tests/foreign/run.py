@@ -24,6 +24,7 @@ from pathlib import Path
 import verdict as judge
 from loads import LoadError
 from programs import PROGRAMS, Unavailable
+from stalls import Clock
 from tracer import Tracer
 from verdict import MS, Verdict
 
@@ -173,11 +174,13 @@ def one_run(program, mode, options, folder):
 
 def measure(program, profiler, pid, options, folder, row):
     found = row["verdict"] = Verdict()
+    clock = Clock()
     since = time.monotonic_ns()
     time.sleep(options.seconds)
     until = time.monotonic_ns()
+    stalls = clock.stop()
     threads, begin, end = watch_delays(program, profiler, pid, options.delay_seconds, folder)
-    judge.judge_healthy(found, program, profiler.blocks(since, until))
+    judge.judge_healthy(found, program, profiler.blocks(since, until), stalls)
     judge.judge_delays(found, program, threads, profiler.blocks(begin, end))
     row["calls"] = Counter(delay.call for thread in threads.values() for delay in thread.delays)
     if not found.delays:
@@ -221,7 +224,7 @@ def details(row):
 
 
 HEAD = ("program", "from", "mode", "Tokio found/is", "types found/are", "attach", "delays in polls found",
-        "wrong cause", "outside polls reported", "slowed by strace", "false", "undisturbed", "own", "starved")
+        "wrong cause", "outside polls reported", "slowed by strace", "false", "undisturbed", "own", "by the machine")
 
 
 def cells(row):
@@ -230,7 +233,7 @@ def cells(row):
     if found:
         counts = [f"{found.found}/{found.delays}", len(found.wrong),
                   f"{len(found.outside_reported)}/{found.outside}", len(found.slowed), len(found.false),
-                  len(found.healthy), len(found.own), found.starved]
+                  len(found.healthy), len(found.own), found.machine]
     return [row["program"], row["source"], row["mode"], row.get("tokio", "–"), row.get("types", "–"),
             f"{row['attach']:.1f} s" if "attach" in row else "–", *map(str, counts)]
 

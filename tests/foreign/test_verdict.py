@@ -26,7 +26,7 @@ START = 100_002_024_000
 
 def block(tid=1, start=START - MS, ms=32, cause="socket", **more):
     return {"tid": tid, "start_ns": start, "duration_ns": ms * MS, "error_ns": 50_000, "cause": cause,
-            "syscalls": [{"name": "recvfrom", "ns": 30 * MS, "count": 1}], **more}
+            "runq_ns": 0, "syscalls": [{"name": "recvfrom", "ns": 30 * MS, "count": 1}], **more}
 
 
 def judged(*blocks):
@@ -79,7 +79,17 @@ def test_undisturbed():
     found = Verdict()
     own = block(syscalls=[{"name": "clone", "ns": 30 * MS, "count": 1}], cause="process")
     verdict.judge_healthy(found, PROGRAM, [block(), block(cause="starved"), own])
-    assert (len(found.healthy), found.starved, found.own) == (1, 1, [own])
+    assert (len(found.healthy), found.machine, found.own) == (1, 1, [own])
+
+
+def test_of_the_machines_making():
+    found = Verdict()
+    stalls = [[(START - 2 * MS, START + 30 * MS)], [(START + 10 * MS, START + 20 * MS)]]
+    verdict.judge_healthy(found, PROGRAM, [block(cause="cpu")], stalls)
+    verdict.judge_healthy(found, PROGRAM, [block(cause="cpu", runq_ns=28 * MS)])
+    assert (len(found.healthy), found.machine) == (0, 2)
+    verdict.judge_healthy(found, PROGRAM, [block(cause="cpu")], [[], stalls[1]])
+    assert len(found.healthy) == 1
 
 
 def test_packed_relocations():

@@ -31,7 +31,7 @@ class Verdict:
     false: list = field(default_factory=list)
     healthy: list = field(default_factory=list)  # blocks while nothing was delayed, other than `starved`
     own: list = field(default_factory=list)  # likewise, by a call that this program is known to block with
-    starved: int = 0
+    machine: int = 0  # blocks of the machine's making: `starved`, or a processor that stood still
 
 
 def span(block):
@@ -109,11 +109,17 @@ def judge_delays(verdict, program, threads, blocks):
         (verdict.false if is_false(block, threads.get(block["tid"])) else verdict.slowed).append(block)
 
 
-def judge_healthy(verdict, program, blocks):
+def own_time(block, stalls):
+    """What is left of a block without waiting for a processor, and without the time a processor stood still."""
+    stalled = [sum(max(0, overlap(block, start, end)) for start, end in one) for one in stalls]
+    return block["duration_ns"] - (block["runq_ns"] or 0) - max(stalled, default=0)
+
+
+def judge_healthy(verdict, program, blocks, stalls=(), threshold=5 * MS):
     for block in blocks:
         calls = block["syscalls"]
-        if is_starved(block):
-            verdict.starved += 1
+        if is_starved(block) or own_time(block, stalls) < threshold:
+            verdict.machine += 1
         elif calls and calls[0]["name"] in program.own_blocks and block["cause"] != "cpu":
             verdict.own.append(block)
         else:

@@ -99,12 +99,13 @@ struct task_struct {
 	struct files_struct *files;
 	struct task_group *sched_task_group;
 	unsigned long nvcsw, nivcsw;
-	__u64 start_boottime;
+	__u64 start_time;
 	char comm[16];
 };
 
 struct pt_regs {
-	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip,
+		cs, flags, sp, ss;
 };
 
 struct seq_file;

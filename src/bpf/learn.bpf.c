@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: (MIT OR Apache-2.0) OR GPL-2.0-only
 /* Tells user space where each thread of a process has its thread pointer and stack, without touching the process. */
+/* The order matters: types, helpers that need them, then what is shared. */
 #include "bpf/kern.h"
+
 #include <bpf/bpf_helpers.h>
+
 #include <bpf/bpf_core_read.h>
+
 #include "bpf/wire.h"
+
 #include "bpf/task.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

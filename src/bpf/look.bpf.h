@@ -82,8 +82,8 @@ static __always_inline int read_scheduler(struct rs_memory m, struct rs_thread *
 }
 
 /* Which turn of the scheduler this is: its counter, or all words that may be it, folded into one. */
-static __always_inline void read_tick(struct rs_memory m, const struct rs_layout *l, struct rs_look *k,
-				      bool is_mt)
+static __always_inline void read_tick(struct rs_memory m, const struct rs_layout *l,
+				      struct rs_look *k, bool is_mt)
 {
 	const __s16 *offs = is_mt ? l->ticks_mt : l->ticks_ct;
 
@@ -112,7 +112,7 @@ static __always_inline bool is_parked(struct task_struct *task, const struct rs_
 /*
  * The table of tokio-internals.md E. In a poll: coop budget set, runtime entered, and the scheduler's core in place
  * (it is taken away by block_in_place). Without a budget the id may be that of a task (an unconstrained future, or one
- * that the runtime is dropping) or of the thread's own blocking task: user space finds out and names it in task_id.
+ * that the runtime is dropping) or of the thread's own blocking task: doubtful until user space finds out.
  * A block_on caller without a scheduler of its own parks
  * in a futex and does nothing else outside its future: found elsewhere, it polls an unconstrained one.
  */
@@ -120,14 +120,16 @@ static __always_inline void classify(const struct rs_thread *t, struct task_stru
 				     struct rs_look *k, bool is_mt, bool has_budget,
 				     bool has_handle, bool may_lack_budget)
 {
-	bool is_task = k->id && k->id == t->task_id;
-
 	k->kind = RS_LOOK_IDLE;
 	if (k->is_entered && has_budget) {
 		k->kind = k->sched && !k->core ? RS_LOOK_IN_PLACE : RS_LOOK_POLL;
 	} else if (k->is_entered) {
-		if (is_task || (may_lack_budget && !k->sched && !is_parked(task, k)))
+		if (k->sched && k->id && k->id != t->base_id) {
 			k->kind = RS_LOOK_POLL;
+			k->flags |= RS_POLL_DOUBTFUL;
+		} else if (may_lack_budget && !k->sched && !is_parked(task, k)) {
+			k->kind = RS_LOOK_POLL;
+		}
 		if (k->sched && !k->core)
 			k->flags |= RS_POLL_DROP; /* shutdown holds the core outside the context */
 	} else if (k->sched && k->id) {
@@ -166,11 +168,13 @@ static __always_inline int look_at_copy(struct rs_memory m, struct rs_thread *t,
 		return -1;
 	is_mt = k->sched ? tag == l->tag_mt : handle_tag == l->tag_mt;
 	is_ct = k->sched ? !is_mt : l->sched < 0 && handle_tag == l->tag_ct;
-	classify(t, m.task, k, is_mt, raw_byte(t, l->budget) == 1, handle_tag == l->tag_mt || handle_tag == l->tag_ct,
+	classify(t, m.task, k, is_mt, raw_byte(t, l->budget) == 1,
+		 handle_tag == l->tag_mt || handle_tag == l->tag_ct,
 		 !is_ct); /* up to Tokio 1.28 a current_thread scheduler does not show */
-	k->role = is_ct ? RS_ROLE_CURRENT_THREAD :
-		  k->sched ? RS_ROLE_WORKER :
-		  k->id ? RS_ROLE_LOCAL_SET : RS_ROLE_BLOCK_ON;
+	k->role = is_ct	     ? RS_ROLE_CURRENT_THREAD
+		  : k->sched ? RS_ROLE_WORKER
+		  : k->id    ? RS_ROLE_LOCAL_SET
+			     : RS_ROLE_BLOCK_ON;
 	if (k->kind != RS_LOOK_POLL)
 		return 0;
 	read_tick(m, l, k, is_mt);
@@ -225,7 +229,10 @@ static __always_inline bool narrow_start(struct rs_memory m, const struct rs_lay
 {
 	bool is_mt = k->role == RS_ROLE_WORKER;
 	__s16 off = is_mt ? l->started_mt : l->started_ct;
-	struct { __u64 sec; __u32 nsec; } at;
+	struct {
+		__u64 sec;
+		__u32 nsec;
+	} at;
 	__u64 batch = 0, ns;
 
 	if (!k->core || off < 0 || read_user(m, &at, 12, k->core + off))
@@ -234,8 +241,7 @@ static __always_inline bool narrow_start(struct rs_memory m, const struct rs_lay
 	if (ns <= *lo || ns > *hi)
 		return false;
 	*lo = ns;
-	if (!is_mt || l->batch_mt < 0 ||
-	    read_user(m, &batch, sizeof(batch), k->core + l->batch_mt))
+	if (!is_mt || l->batch_mt < 0 || read_user(m, &batch, sizeof(batch), k->core + l->batch_mt))
 		return false;
 	if (batch != 1 || on_cpu_since > ns)
 		return false;

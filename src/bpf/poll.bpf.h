@@ -14,7 +14,8 @@ static __always_inline struct rs_poll *poll_at(struct rs_thread *t, __u32 index)
 {
 	__u32 bounded = index;
 
-	barrier_var(bounded); /* the verifier must see the mask, not the compiler's conclusion from it */
+	barrier_var(
+		bounded); /* the verifier must see the mask, not the compiler's conclusion from it */
 	bounded &= RS_DEPTH - 1;
 	return index < RS_DEPTH ? &t->polls[bounded] : NULL;
 }
@@ -105,6 +106,10 @@ __noinline int close_poll(struct rs_thread *t, __u64 end_lo, __u64 end_hi)
 
 	if (!p)
 		return 0;
+	if (p->flags & RS_POLL_DOUBTFUL && t->task_id != p->id) {
+		t->depth--; /* not a poll, as far as anybody knows */
+		return 0;
+	}
 	shortest = minus(minus(end_lo, p->start_hi), p->excluded_max);
 	longest = minus(minus(end_hi, p->start_lo), p->excluded_min);
 	if (shortest >= config.threshold_ns)
@@ -235,28 +240,17 @@ __noinline int join_poll(struct rs_thread *t, const struct rs_look *k)
 	__u64 last = t->last_ns;
 	bool same_turn;
 
-	if (t->task_id && t->task_id == k->id && t->idle_id == k->id && t->idle_hi && !p) {
-		/* It had no budget and was taken for idle until user space knew better. */
-		t->last_ns = t->idle_lo;
-		open_sampled(t, k);
-		p = poll_top(t);
-		if (p) {
-			p->start_hi = t->idle_hi;
-			if (p->start_lo > p->start_hi)
-				p->start_lo = p->start_hi;
-		}
-		t->idle_hi = 0;
-		return 0;
-	}
-	t->idle_hi = 0;
 	if (p && !config.is_exact)
 		adopt(p, k);
 	if (p && (p->flags & RS_POLL_EXACT_START)) {
-		p->seen = k->now; /* a probe will tell its end; ids may change inside, e.g. when an output is dropped */
+		p->seen =
+			k->now; /* a probe will tell its end; ids may change inside, e.g. when an output is dropped */
 		return 0;
 	}
-	if (p && p->epoch != k->epoch && p->id == k->id && p->sched == k->sched && p->copy == k->copy) {
-		p->epoch = k->epoch; /* the tick has been found meanwhile: this look goes by it, the last did not */
+	if (p && p->epoch != k->epoch && p->id == k->id && p->sched == k->sched &&
+	    p->copy == k->copy) {
+		p->epoch =
+			k->epoch; /* the tick has been found meanwhile: this look goes by it, the last did not */
 		p->tick = k->tick;
 		p->flags = (p->flags & ~RS_POLL_NO_TICK) | (k->flags & RS_POLL_NO_TICK);
 	}
@@ -264,6 +258,8 @@ __noinline int join_poll(struct rs_thread *t, const struct rs_look *k)
 	if (same_turn && p->id == k->id) {
 		p->seen = k->now;
 		p->flags |= k->flags & RS_POLL_DROP;
+		if (!(k->flags & RS_POLL_DOUBTFUL))
+			p->flags &= ~RS_POLL_DOUBTFUL;
 		return 0;
 	}
 	if (same_turn && k->nests) {
@@ -277,7 +273,8 @@ __noinline int join_poll(struct rs_thread *t, const struct rs_look *k)
 				return 0;
 			}
 		} else if (p->id) {
-			close_poll(t, p->seen, k->now); /* task, then the root of the same turn: in sequence */
+			close_poll(t, p->seen,
+				   k->now); /* task, then the root of the same turn: in sequence */
 		}
 		open_sampled(t, k);
 		p = poll_top(t);
@@ -325,7 +322,8 @@ __noinline int leave_polls(struct rs_thread *t, const struct rs_look *k)
 			return 0;
 		if (p->flags & RS_POLL_EXACT_START) {
 			if (k->kind == RS_LOOK_IDLE && k->id == p->id) {
-				p->seen = k->now; /* without a budget, but inside: the return probe will tell */
+				p->seen =
+					k->now; /* without a budget, but inside: the return probe will tell */
 				return 0;
 			}
 			place_exact(t, p, k);
@@ -358,7 +356,8 @@ __noinline int settle_spell(struct rs_thread *t)
 		return 0;
 
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 delay = task->sched_info.run_delay, off = t->pending_off, runq = minus(delay, t->run_delay);
+	__u64 delay = task->sched_info.run_delay, off = t->pending_off,
+	      runq = minus(delay, t->run_delay);
 	struct rs_poll *p = poll_top(t);
 
 	t->run_delay = delay;
@@ -377,7 +376,10 @@ __noinline int settle_spell(struct rs_thread *t)
 	p->off_ns += off;
 	p->runq_ns += runq;
 	if (off > runq) {
-		struct rs_spell s = { .nr = t->out_nr, .mode = t->out_mode, .count = 1, .fd = t->out_fd,
+		struct rs_spell s = { .nr = t->out_nr,
+				      .mode = t->out_mode,
+				      .count = 1,
+				      .fd = t->out_fd,
 				      .ns = off - runq };
 
 		add_spell(p, &s);
@@ -416,13 +418,9 @@ __noinline int apply_look(struct rs_thread *t, struct rs_look *k)
 		t->sp = user_sp();
 		join_poll(t, k);
 	} else {
-		t->task_id = 0;
 		leave_polls(t, k);
-		if (t->idle_id != k->id || t->idle_sched != k->sched || !t->idle_hi) {
-			t->idle_lo = t->last_ns;
-			t->idle_hi = k->now;
+		if (t->idle_id != k->id)
 			t->idle_sp = user_sp();
-		}
 		t->idle_id = k->id;
 		t->idle_sched = k->sched;
 		t->idle_handle = k->handle;

@@ -3,11 +3,16 @@
  * Watches the threads of one process. Every program filters by its tgid first and stores nothing for others. The
  * target's memory is only read: at per-CPU ticks, at context switches, and (exact mode) at entry and return of polls.
  */
+/* The order matters: types, helpers that need them, then what is shared. */
 #include "bpf/kern.h"
+
 #include <bpf/bpf_helpers.h>
+
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+
 #include "bpf/wire.h"
+
 #include "bpf/task.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -85,7 +90,7 @@ static __always_inline void count_one(__u32 which)
 #define RS_TASK_GROUPS 4
 #define RS_TASK_CANCELLED 32 /* bit 5 of the task state word, all Tokio 1.x */
 #define RS_PAGE 4096
-#define RS_SUSPECTS_APART_NS 20000000 /* waking the reader costs it some 50 us */
+#define RS_SUSPECTS_APART_NS 8000000 /* waking the reader costs it some 50 us */
 #define RS_INSTRUCTION_MAX 15
 #define RS_NR_POLL 7
 #define RS_NR_FUTEX 202
@@ -144,7 +149,8 @@ static __noinline struct rs_thread *claim_slot(struct task_struct *task, struct 
 		return NULL;
 	clear_row(t);
 	t->run_delay = task->sched_info.run_delay;
-	t->start_boottime = task->start_boottime;
+	if (task->start_time > config.attached_ns)
+		t->last_ns = task->start_time; /* it did not poll before that */
 	t->tid = pid_at_level(task, config.pid_level);
 	slot->number = row + 1;
 	return t;
@@ -213,7 +219,8 @@ static __always_inline void note_gap(struct rs_thread *t, __u64 own)
 	if (switches != t->switches + own) {
 		t->in_ns = bpf_ktime_get_ns();
 		if (p && !(p->flags & RS_POLL_EXACT_START) && p->flags & RS_POLL_NO_TICK)
-			close_poll(t, p->seen, t->in_ns); /* the same task again need not be the same poll */
+			close_poll(t, p->seen,
+				   t->in_ns); /* the same task again need not be the same poll */
 		else if (p)
 			p->flags |= RS_POLL_GAPS;
 	}
@@ -255,6 +262,14 @@ static __always_inline void tell_suspect(struct rs_cpu *cpu, struct rs_thread *t
 	wake_reader(cpu, t, now);
 }
 
+static __always_inline void refill(struct rs_cpu *cpu, __u64 now)
+{
+	cpu->tokens += (now - cpu->refilled_ns) / config.token_ns;
+	if (cpu->tokens > config.tokens_max || !cpu->refilled_ns)
+		cpu->tokens = config.tokens_max;
+	cpu->refilled_ns = now;
+}
+
 SEC("perf_event")
 int on_tick(struct bpf_perf_event_data *ctx)
 {
@@ -266,12 +281,10 @@ int on_tick(struct bpf_perf_event_data *ctx)
 
 	if (!cpu)
 		return 0;
-	cpu->tokens += config.tokens_per_tick;
-	if (cpu->tokens > config.tokens_max)
-		cpu->tokens = config.tokens_max;
+	k.now = bpf_ktime_get_ns();
+	refill(cpu, k.now);
 	if (!is_target(task))
 		return 0;
-	k.now = bpf_ktime_get_ns();
 	timer = timer_start(cpu, k.now);
 	t = thread_of_or_new(task);
 	if (t && row_lock(t)) {
@@ -394,7 +407,7 @@ __noinline int note_preemption(struct rs_thread *t, __u64 now)
 static __always_inline bool is_known_park(const struct rs_thread *t, const struct pt_regs *regs)
 {
 	return t->park_sp && t->park_sp == regs->sp && t->park_ip == regs->ip &&
-	       t->park_arg == regs->di && !t->depth && !t->task_id;
+	       t->park_arg == regs->di && !t->depth;
 }
 
 static __always_inline void remember_park(struct rs_thread *t, const struct pt_regs *regs)
@@ -493,8 +506,11 @@ int on_switch(__u64 *ctx)
 	if (!is_over) {
 		cpu->tokens--;
 	} else {
-		cpu->counts[RS_COUNT_SKIPPED]++;
-		if (!to || asleep_in_poll <= 0) /* preempted ones are seen by the next look as gaps */
+		/* Normally a tick does that; but ticks may be late on a machine that is itself stalled. */
+		if ((++cpu->counts[RS_COUNT_SKIPPED] & 15) == 0)
+			refill(cpu, bpf_ktime_get_ns());
+		if (!to ||
+		    asleep_in_poll <= 0) /* preempted ones are seen by the next look as gaps */
 			return 0;
 	}
 	now = bpf_ktime_get_ns();
@@ -534,7 +550,6 @@ static __always_inline void walk_new(struct rs_thread *t, struct task_struct *ta
 	t->idle_copy = k->copy;
 	t->sp = BPF_CORE_READ((struct pt_regs *)bpf_task_pt_regs(task), sp);
 	t->idle_sp = t->sp;
-	t->idle_lo = t->idle_hi = k->now;
 	t->out_kind = RS_OUT_ASLEEP;
 }
 

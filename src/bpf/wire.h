@@ -10,31 +10,34 @@
 #include <linux/types.h>
 #endif
 
-#define RS_COPIES 4	/* copies of Tokio in one process: executable and shared objects */
+#define RS_COPIES 4 /* copies of Tokio in one process: executable and shared objects */
 #define RS_THREADS 4096 /* threads watched at once; more are counted as lost */
-#define RS_DEPTH 4	/* nested polls on one thread: root, LocalSet task, and two more; a power of two */
-#define RS_SPELLS 4	/* distinct reasons to be off CPU kept for one poll */
-#define RS_CONTEXT 128	/* bytes of CONTEXT copied at a look; the largest layout has 104 */
-#define RS_SCHED 64	/* bytes of scheduler::Context copied at a look */
-#define RS_TICKS 3	/* words of Core that may be its tick */
+#define RS_DEPTH \
+	4 /* nested polls on one thread: root, LocalSet task, and two more; a power of two */
+#define RS_SPELLS 4 /* distinct reasons to be off CPU kept for one poll */
+#define RS_CONTEXT 128 /* bytes of CONTEXT copied at a look; the largest layout has 104 */
+#define RS_SCHED 64 /* bytes of scheduler::Context copied at a look */
+#define RS_TICKS 3 /* words of Core that may be its tick */
 #define RS_UNKNOWN (-1)
 
 /* Where one copy of Tokio keeps what a look reads. Offsets in CONTEXT unless said otherwise; RS_UNKNOWN = not there. */
 struct rs_layout {
-	__s64 context;	  /* CONTEXT, from the thread pointer (tls_module 0) or from the module's TLS block */
+	__s64 context; /* CONTEXT, from the thread pointer (tls_module 0) or from the module's TLS block */
 	__s64 worker_ctx; /* Tokio <= 1.28: TLS word that points to the worker's Context, likewise; 0 = none */
 	__u32 tls_module; /* index in the DTV; 0 = static TLS of the executable */
 	__s16 id, id_tag; /* id_tag: Option tag word before Tokio 1.40 */
-	__s16 sched;	  /* pointer to scheduler::Context */
+	__s16 sched; /* pointer to scheduler::Context */
 	__s16 handle, handle_tag;
 	__s16 runtime, budget;
-	__s16 ctx_tag, ctx_core, ctx_owner; /* in scheduler::Context; ctx_owner: worker Arc or handle Arc */
+	__s16 ctx_tag, ctx_core,
+		ctx_owner; /* in scheduler::Context; ctx_owner: worker Arc or handle Arc */
 	/* u32 words of the scheduler's Core, one of which counts its turns; alone once it is known which */
 	__s16 ticks_mt[RS_TICKS], ticks_ct[RS_TICKS];
-	__s16 started_mt, batch_mt, started_ct; /* in Core: Instant of the batch's start, u64 polls in the batch */
-	__s16 worker_index;			/* from the worker Arc */
-	__u8 runtime_not_entered;		/* value of the runtime byte outside any runtime */
-	__u8 tag_ct, tag_mt;			/* values of *ctx_tag; equal to those of *handle_tag */
+	__s16 started_mt, batch_mt,
+		started_ct; /* in Core: Instant of the batch's start, u64 polls in the batch */
+	__s16 worker_index; /* from the worker Arc */
+	__u8 runtime_not_entered; /* value of the runtime byte outside any runtime */
+	__u8 tag_ct, tag_mt; /* values of *ctx_tag; equal to those of *handle_tag */
 	__u8 valid;
 	__u16 size; /* bytes of CONTEXT to copy */
 	__u16 epoch; /* changes with the ticks */
@@ -44,10 +47,11 @@ _Static_assert(sizeof(struct rs_layout) == 72, "rs_layout is shared");
 /* Written by user space through the mapped .bss; read by every program. */
 struct rs_config {
 	__u64 threshold_ns;
+	__u64 attached_ns; /* threads started later have been seen from their start */
 	__u32 tgid; /* in the initial pid namespace; 0 = nothing is watched */
 	__u32 pid_level; /* depth of the reader's pid namespace */
 	__u32 n_copies;
-	__u32 tokens_per_tick, tokens_max; /* see rs_cpu.tokens */
+	__u32 token_ns, tokens_max; /* see rs_cpu.tokens; one comes every token_ns */
 	__u32 is_exact; /* polls are timed by probes where an entry has been seen */
 	__u32 walk_copy; /* the copy on_walk is about */
 	__u32 pad;
@@ -64,26 +68,28 @@ enum rs_role {
 };
 
 enum rs_poll_flag {
-	RS_POLL_EXACT_START = 1,  /* start seen by a probe */
-	RS_POLL_EXACT_END = 2,	  /* end seen by a probe */
-	RS_POLL_NO_TICK = 4,	  /* consecutive polls of the task cannot be told apart */
-	RS_POLL_DROP = 8,	  /* the runtime was dropping the future */
+	RS_POLL_EXACT_START = 1, /* start seen by a probe */
+	RS_POLL_EXACT_END = 2, /* end seen by a probe */
+	RS_POLL_NO_TICK = 4, /* consecutive polls of the task cannot be told apart */
+	RS_POLL_DROP = 8, /* the runtime was dropping the future */
 	RS_POLL_WATCHED_END = 16, /* end seen by a watchpoint on the task id */
-	RS_POLL_IMPLIED = 32,	  /* outer poll inferred from two inner ones, never seen itself */
+	RS_POLL_IMPLIED = 32, /* outer poll inferred from two inner ones, never seen itself */
 	RS_POLL_BATCH_START = 64, /* start taken from the runtime's own clock of the batch */
 	RS_POLL_BEFORE = 128, /* began before the first look at its thread */
+	RS_POLL_DOUBTFUL =
+		1024, /* no budget, and a task that may be the thread's own blocking one */
 	RS_POLL_GAPS = 512, /* some switches were not looked at: its parts are not known */
 	RS_POLL_AT_ENTRY = 256, /* preempted before the first instruction of the poll function */
 };
 
 /* Cookie of a poll function's probe: offset of the task id in its high half, and in the low one: */
 #define RS_SITE_VTABLE 0x07ffffff /* index among the vtables of its copy */
-#define RS_SITE_DROP 0x08000000	  /* the function drops the future instead of polling it */
+#define RS_SITE_DROP 0x08000000 /* the function drops the future instead of polling it */
 #define RS_SITE_COPY_SHIFT 28
 
 /* One reason to be off CPU inside a poll. */
 struct rs_spell {
-	__s32 nr;   /* syscall, -1 = page fault or another exception, RS_SPELL_PREEMPTED */
+	__s32 nr; /* syscall, -1 = page fault or another exception, RS_SPELL_PREEMPTED */
 	__u16 mode; /* i_mode of the file behind the first argument, 0 = none */
 	__u16 pad;
 	__u32 count;
@@ -99,15 +105,16 @@ struct rs_poll {
 	__u8 copy, role;
 	__u16 flags; /* enum rs_poll_flag */
 	__u64 start_lo, start_hi; /* it began within */
-	__u64 seen;		  /* last instant known to be inside */
-	__u64 off_ns;		  /* off CPU, run queue included */
+	__u64 seen; /* last instant known to be inside */
+	__u64 off_ns; /* off CPU, run queue included */
 	__u64 runq_ns;
-	__u64 throttled_ns;			/* of the cgroup, while the poll lasted */
-	__u64 excluded_min, excluded_max;	/* outer poll: time of inner polls that are surely / maybe blocks */
+	__u64 throttled_ns; /* of the cgroup, while the poll lasted */
+	__u64 excluded_min,
+		excluded_max; /* outer poll: time of inner polls that are surely / maybe blocks */
 	__u64 excluded_off, excluded_runq;
 	__u64 sp, ip; /* exact: at the entry; sp finds the return */
 	__u64 header; /* task header when a probe or a suspect's stack gave it */
-	__u64 site;   /* exact: low half of the probe's cookie, see RS_SITE_* */
+	__u64 site; /* exact: low half of the probe's cookie, see RS_SITE_* */
 	__s32 worker;
 	__u16 epoch; /* of the layout that `tick` was read by */
 	__u16 pad;
@@ -122,33 +129,33 @@ enum rs_out { RS_OUT_NONE = 0, RS_OUT_ASLEEP = 1, RS_OUT_PREEMPTED = 2 };
 struct rs_thread {
 	__u32 seq;
 	__u32 tid; /* as the reader's pid namespace numbers it; 0 = free slot */
-	__u64 start_boottime;
-	__u64 task_id;	   /* user space: an async task's id, seen without a budget: the thread is polling it */
-	__u64 context;	   /* address of CONTEXT, of the copy seen last */
-	__u64 last_ns;	   /* last look, or switch-in */
-	__u64 in_ns;	   /* switched in at, last time */
-	__u64 switches;	   /* nvcsw + nivcsw at the last look */
+	__u64 task_id; /* user space: this id has been found to be an async task's */
+	__u64 base_id; /* user space: id of the blocking task that the thread itself runs in */
+	__u64 context; /* address of CONTEXT, of the copy seen last */
+	__u64 last_ns; /* last look, or switch-in */
+	__u64 in_ns; /* switched in at, last time */
+	__u64 switches; /* nvcsw + nivcsw at the last look */
 	__u64 walk_ns, walk_switches; /* when on_walk last met it asleep, and its switches then */
 	__u64 park_ip, park_sp, park_arg; /* where it was last found asleep outside any poll */
-	__u64 suspect_ns;  /* start of the poll that RS_EVENT_SUSPECT was sent for */
-	__u64 out_ns;	   /* switched out since; 0 = on CPU */
-	__u64 run_delay;   /* sched_info.run_delay at the last look */
-	__u64 throttled;   /* cfs_bandwidth.throttled_time at the last look */
+	__u64 suspect_ns; /* start of the poll that RS_EVENT_SUSPECT was sent for */
+	__u64 out_ns; /* switched out since; 0 = on CPU */
+	__u64 run_delay; /* sched_info.run_delay at the last look */
+	__u64 throttled; /* cfs_bandwidth.throttled_time at the last look */
 	__u64 returned_ns; /* exact: preempted between a poll's return and its probe; 0 = not */
 	__u64 pending_off; /* off-CPU time of the last spell, not yet booked */
 	__s32 out_nr;
 	__u16 out_mode;
 	__u8 out_kind; /* enum rs_out */
-	__u8 depth;    /* polls under way */
+	__u8 depth; /* polls under way */
 	__u32 out_fd;
 	__u8 look_kind; /* enum rs_look_kind of the last look */
-	__u8 watch;	/* user space: a watchpoint is armed for the poll at the top */
+	__u8 watch; /* user space: a watchpoint is armed for the poll at the top */
 	__u8 idle_copy; /* copy the thread was last seen in */
 	__u8 is_counted; /* in asleep_in_poll */
-	__u64 sp;	/* user stack pointer at the last look inside a poll */
-	__u64 idle_id, idle_sched, idle_handle; /* CONTEXT as seen at the last look outside a poll */
+	__u64 sp; /* user stack pointer at the last look inside a poll */
+	__u64 idle_id, idle_sched,
+		idle_handle; /* CONTEXT as seen at the last look outside a poll */
 	__u64 idle_sp;
-	__u64 idle_lo, idle_hi;			/* idle_id appeared within */
 	struct rs_poll polls[RS_DEPTH];
 	__u8 raw[RS_CONTEXT]; /* scratch of the look */
 	__u8 ctx[RS_SCHED];
@@ -157,7 +164,7 @@ struct rs_thread {
 enum rs_look_kind {
 	RS_LOOK_NONE = 0,
 	RS_LOOK_NOT_TOKIO = 1,
-	RS_LOOK_IDLE = 2,     /* executor thread between polls or parked */
+	RS_LOOK_IDLE = 2, /* executor thread between polls or parked */
 	RS_LOOK_POLL = 3,
 	RS_LOOK_IN_PLACE = 4, /* inside block_in_place */
 	RS_LOOK_BLOCKING = 5, /* spawn_blocking closure */
@@ -170,10 +177,16 @@ enum rs_event_kind {
 	RS_EVENT_FORK = 3,
 	RS_EVENT_MARKER = 4,
 	RS_EVENT_TASK_ID = 5,
-	RS_EVENT_SUSPECT = 6, /* a poll has reached half the threshold: only a head, wakes the reader */
+	RS_EVENT_SUSPECT =
+		6, /* a poll has reached half the threshold: only a head, wakes the reader */
 };
 
-enum rs_marker { RS_MARKER_START = 1, RS_MARKER_START_RETURN = 2, RS_MARKER_END = 3, RS_MARKER_END_RETURN = 4 };
+enum rs_marker {
+	RS_MARKER_START = 1,
+	RS_MARKER_START_RETURN = 2,
+	RS_MARKER_END = 3,
+	RS_MARKER_END_RETURN = 4
+};
 
 struct rs_event_head {
 	__u32 kind;
@@ -205,19 +218,20 @@ struct rs_event_marker {
 /* Losses and totals, counted per CPU. Names for the reader are in probe/session.c, in this order. */
 enum rs_counter {
 	RS_COUNT_LOOKS = 0,
-	RS_COUNT_POLLS = 1,	    /* entries seen by probes */
-	RS_COUNT_RING_FULL = 2,	    /* lost: record did not fit */
-	RS_COUNT_NO_SLOT = 3,	    /* lost: more than RS_THREADS threads */
-	RS_COUNT_UNREADABLE = 4,    /* lost: thread-local memory not present */
-	RS_COUNT_DEPTH = 5,	    /* lost: polls nested deeper than RS_DEPTH */
-	RS_COUNT_SPELLS = 6,	    /* lost: more than RS_SPELLS reasons in one poll, merged into the last */
-	RS_COUNT_STORAGE = 7,	    /* lost: task storage busy or full */
-	RS_COUNT_TIMED_RUNS = 8,    /* runs whose own time was taken */
+	RS_COUNT_POLLS = 1, /* entries seen by probes */
+	RS_COUNT_RING_FULL = 2, /* lost: record did not fit */
+	RS_COUNT_NO_SLOT = 3, /* lost: more than RS_THREADS threads */
+	RS_COUNT_UNREADABLE = 4, /* lost: thread-local memory not present */
+	RS_COUNT_DEPTH = 5, /* lost: polls nested deeper than RS_DEPTH */
+	RS_COUNT_SPELLS =
+		6, /* lost: more than RS_SPELLS reasons in one poll, merged into the last */
+	RS_COUNT_STORAGE = 7, /* lost: task storage busy or full */
+	RS_COUNT_TIMED_RUNS = 8, /* runs whose own time was taken */
 	RS_COUNT_TIMED_NS = 9,
-	RS_COUNT_RUNS = 10,	    /* runs that got past the filter */
+	RS_COUNT_RUNS = 10, /* runs that got past the filter */
 	RS_COUNT_SWITCHES = 11,
-	RS_COUNT_SKIPPED = 12,	    /* switches not looked at, to keep the budget */
-	RS_COUNT_BUSY = 13,	    /* looks that met a probe at work on the same thread */
+	RS_COUNT_SKIPPED = 12, /* switches not looked at, to keep the budget */
+	RS_COUNT_BUSY = 13, /* looks that met a probe at work on the same thread */
 	RS_COUNT_MAX = 16,
 };
 
@@ -226,6 +240,7 @@ struct rs_cpu {
 	__u64 counts[RS_COUNT_MAX];
 	__u64 suspects_ns; /* last RS_EVENT_SUSPECT */
 	__s64 tokens; /* switches that may be looked at; refilled at each tick */
+	__u64 refilled_ns;
 };
 
 /* One thread as the task iterator reports it (learn.bpf.c). */

@@ -345,7 +345,8 @@ static int finish(struct watcher *w)
 		child_signal(w->child, SIGTERM);
 		code = child_exit_code(w->child);
 		if (w->exit_code == EXIT_OK && !w->has_watched && !code)
-			w->exit_code = complain(w->last_result ? w->last_result : -ENOEXEC, &w->last_error);
+			w->exit_code = complain(w->last_result ? w->last_result : -ENOEXEC,
+						&w->last_error);
 		else if (w->exit_code == EXIT_OK && !strcmp(w->reason, "target_exited"))
 			w->exit_code = code; /* the command's own failure comes first */
 		w->child = child_free(w->child);

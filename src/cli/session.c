@@ -47,7 +47,6 @@ void session_warn(struct session *s, const char *format, ...)
  */
 uint64_t session_interval_ns(const struct session *s)
 {
-
 	if (s->cpu_percent > s->options->budget_percent)
 		return STEP_CALM_NS; /* the next second may be livelier again */
 	if (!watch_is_alert(s->watch))

@@ -9,7 +9,8 @@
 #define SECOND_NS 1000000000ULL
 #define CHECK_NS 100000000ULL
 #define PERIODS_TO_SAMPLE 4 /* a threshold of so many periods needs no probes */
-#define CALM_CHECKS 30 /* below half the budget for so long: exact again; doubles each time it was too dear */
+#define CALM_CHECKS \
+	30 /* below half the budget for so long: exact again; doubles each time it was too dear */
 
 bool auto_wants_exact(const struct options *o)
 {

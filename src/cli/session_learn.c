@@ -22,8 +22,10 @@ static int add_copies(struct session *s, size_t first_module, struct rs_error *e
 	if (n <= 0)
 		return n;
 	if (taken < n)
-		session_warn(s, "more than %d copies of Tokio in the process; the later ones are not watched",
-			     RS_COPIES);
+		session_warn(
+			s,
+			"more than %d copies of Tokio in the process; the later ones are not watched",
+			RS_COPIES);
 	for (int i = 0; i < taken && r >= 0; i++) {
 		s->copies[s->n_copies] = found[i];
 		r = vtable_index_new(&found[i], &s->state[s->n_copies].vtables);
@@ -62,7 +64,7 @@ static void publish(struct session *s, size_t i)
 	config->copies[i] = state->calibration.layout;
 	if (config->n_copies < s->n_copies)
 		config->n_copies = s->n_copies;
-	config->tokens_per_tick = SWITCHES_PER_SECOND / s->options->freq + 1;
+	config->token_ns = 1000000000 / SWITCHES_PER_SECOND;
 	config->tokens_max = SWITCHES_PER_SECOND / 2;
 	tick_watch_init(&state->ticks_mt, &state->calibration, s->copies[i].version, true);
 	tick_watch_init(&state->ticks_ct, &state->calibration, s->copies[i].version, false);
@@ -73,8 +75,9 @@ static void publish(struct session *s, size_t i)
 static void walk(struct session *s, size_t copy)
 {
 	if (watch_walk(s->watch, s->process->pid, copy) < 0 && !s->has_hello)
-		session_warn(s, "this kernel cannot show threads that were asleep in a block before the "
-				"tool came (needs Linux 5.18)");
+		session_warn(
+			s, "this kernel cannot show threads that were asleep in a block before the "
+			   "tool came (needs Linux 5.18)");
 }
 
 static bool calibrate_copies(struct session *s)
@@ -101,6 +104,8 @@ static bool calibrate_copies(struct session *s)
 		publish(s, i);
 	}
 	config->pid_level = threads[0].level;
+	if (!config->attached_ns)
+		config->attached_ns = now_ns();
 	config->tgid = threads[0].tgid_global;
 	for (size_t i = 0; i < s->n_copies; i++)
 		if (is_new_copy[i])
@@ -250,9 +255,11 @@ static size_t list_sites(const struct session *s, size_t copy, struct probe_site
 		if (v->blocking || !is_wanted(s, copy, i))
 			continue;
 		if (v->poll_file_off && site_is_new(ret, n, v->poll_file_off))
-			ret[n++] = (struct probe_site){ v->poll_file_off, id_off | site_encode(copy, i, false) };
+			ret[n++] = (struct probe_site){ v->poll_file_off,
+							id_off | site_encode(copy, i, false) };
 		if (v->shutdown_file_off && site_is_new(ret, n, v->shutdown_file_off))
-			ret[n++] = (struct probe_site){ v->shutdown_file_off, id_off | site_encode(copy, i, true) };
+			ret[n++] = (struct probe_site){ v->shutdown_file_off,
+							id_off | site_encode(copy, i, true) };
 	}
 	return n;
 }

@@ -88,7 +88,8 @@ static void inspect_exact(struct session *s, const struct rs_thread *t, const st
 
 /* A task that was cancelled before this poll began is only being dropped. Cancelled while it is polled, it would be
  * notified as well. The row may meanwhile be about another poll: then the mark is taken back. */
-static void mark_drop(struct session *s, size_t slot, const struct rs_thread *t, const struct rs_poll *p)
+static void mark_drop(struct session *s, size_t slot, const struct rs_thread *t,
+		      const struct rs_poll *p)
 {
 	struct rs_poll *live = &watch_threads(s->watch)[slot].polls[t->depth - 1];
 
@@ -97,6 +98,19 @@ static void mark_drop(struct session *s, size_t slot, const struct rs_thread *t,
 	__atomic_store_n(&live->user_flags, RS_POLL_DROP, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&live->start_hi, __ATOMIC_SEQ_CST) != p->start_hi)
 		__atomic_store_n(&live->user_flags, 0, __ATOMIC_SEQ_CST);
+}
+
+/* Without a budget: an unconstrained or a dropped task, or the one that the thread itself runs in, as workers do. */
+static void settle_doubt(struct session *s, size_t slot, const struct rs_poll *p,
+			 const struct found_header *h)
+{
+	const struct task_vtable *v = &s->copies[p->copy].vtables[h->vtable];
+
+	if (v->blocking)
+		watch_threads(s->watch)[slot].base_id = p->id;
+	else if (h->scheduler == p->handle ||
+		 tasks_scheduler(s->decoder.tasks, v->schedule) == SCHEDULER_LOCAL)
+		watch_threads(s->watch)[slot].task_id = p->id;
 }
 
 static void inspect(struct session *s, size_t slot, const struct rs_thread *t,
@@ -114,45 +128,42 @@ static void inspect(struct session *s, size_t slot, const struct rs_thread *t,
 	s->inspect_tokens--;
 	r->inspections++;
 	if (find_header(s, t, p, &h)) {
+		if (p->flags & RS_POLL_DOUBTFUL)
+			settle_doubt(s, slot, p, &h);
 		if ((h.state & (TASK_CANCELLED | TASK_NOTIFIED)) == TASK_CANCELLED)
 			mark_drop(s, slot, t, p);
 		tasks_learn(s->decoder.tasks, p->copy, h.id, h.vtable);
 		places_want(s->decoder.places, p->copy, h.vtable);
-		learn_scheduler(s, &s->copies[p->copy].vtables[h.vtable], h.scheduler, p->handle);
+		if (!s->copies[p->copy].vtables[h.vtable].blocking)
+			learn_scheduler(s, &s->copies[p->copy].vtables[h.vtable], h.scheduler,
+					p->handle);
 		r->inspections = INSPECTIONS_MAX;
 	}
 }
 
-/*
- * Outside a poll by its budget, but with a task id: mostly the blocking task that the thread itself runs in (a worker's
- * main loop is one). If the task is an async one, the thread is in fact polling it: unconstrained, or dropping it.
- */
-static void identify_resting(struct session *s, size_t slot, const struct rs_thread *t, struct row_state *r)
+/* What the thread of a spawn_blocking closure shows as its id when the closure calls block_on. */
+static void learn_closure(struct session *s, const struct rs_thread *t, struct row_state *r)
 {
-	bool is_blocking = t->look_kind == RS_LOOK_BLOCKING;
 	struct found_header found[16];
 	int n;
 
 	if (r->resting_tid != t->tid || r->resting_id != t->idle_id)
-		*r = (struct row_state){ .watch_fd = r->watch_fd, .resting_tid = t->tid, .resting_id = t->idle_id };
-	if ((t->look_kind != RS_LOOK_IDLE && !is_blocking) || !t->idle_id || t->idle_copy >= s->n_copies ||
+		*r = (struct row_state){
+			.watch_fd = r->watch_fd,
+			.resting_tid = t->tid,
+			.resting_id = t->idle_id,
+		};
+	if (t->look_kind != RS_LOOK_BLOCKING || t->idle_copy >= s->n_copies ||
 	    r->resting_tries >= RESTING_TRIES_MAX)
 		return;
 	r->resting_tries++;
 	n = headers_on_stack(s->process->pid, t->idle_sp, STACK_SCAN, &s->copies[t->idle_copy],
 			     s->state[t->idle_copy].vtables, found, 16);
 	for (int i = 0; i < n; i++) {
-		const struct task_vtable *v = &s->copies[t->idle_copy].vtables[found[i].vtable];
-
 		if (found[i].id != t->idle_id)
 			continue;
 		r->resting_tries = RESTING_TRIES_MAX;
 		tasks_learn(s->decoder.tasks, t->idle_copy, found[i].id, found[i].vtable);
-		if (!is_blocking && !v->blocking &&
-		    (found[i].scheduler == t->idle_handle ||
-		     tasks_scheduler(s->decoder.tasks, v->schedule) == SCHEDULER_LOCAL))
-			watch_threads(s->watch)[slot].task_id = t->idle_id;
-		return;
 	}
 }
 
@@ -222,10 +233,12 @@ static void step_poll(struct session *s, size_t slot, const struct rs_thread *t,
 	age = poll_age(s, t, now);
 	if (!age)
 		return;
-	if (age >= s->options->threshold_ns / 2)
+	if (age >= s->options->threshold_ns / 2 || p->flags & RS_POLL_DOUBTFUL)
 		inspect(s, slot, t, p, r);
 	if (age >= s->options->threshold_ns / 2)
 		watch_end(s, t, p, r);
+	if (p->flags & RS_POLL_DOUBTFUL && t->task_id != p->id)
+		return;
 	if (age >= ongoing_age(s, r->reported))
 		report_ongoing(s, t, p, r, now);
 }
@@ -242,7 +255,7 @@ void rows_step(struct session *s, uint64_t now)
 			continue;
 		if (!t.depth) {
 			close_watch(r);
-			identify_resting(s, slot, &t, r);
+			learn_closure(s, &t, r);
 			continue;
 		}
 		step_poll(s, slot, &t, r, now);

@@ -12,12 +12,23 @@ enum phase { PHASE_POLL, PHASE_DROP };
 enum severity { SEVERITY_NONE, SEVERITY_SLOW, SEVERITY_CRITICAL };
 enum detection { DETECTION_EXACT, DETECTION_SAMPLED, DETECTION_MARKER, DETECTION_BOTH };
 enum cause {
-	CAUSE_CPU, CAUSE_SLEEP, CAUSE_LOCK, CAUSE_FILE, CAUSE_SOCKET, CAUSE_PIPE, CAUSE_PROCESS,
-	CAUSE_PAGE_FAULT, CAUSE_STARVED, CAUSE_THROTTLED, CAUSE_OTHER, CAUSE_MAX
+	CAUSE_CPU,
+	CAUSE_SLEEP,
+	CAUSE_LOCK,
+	CAUSE_FILE,
+	CAUSE_SOCKET,
+	CAUSE_PIPE,
+	CAUSE_PROCESS,
+	CAUSE_PAGE_FAULT,
+	CAUSE_STARVED,
+	CAUSE_THROTTLED,
+	CAUSE_OTHER,
+	CAUSE_MAX
 };
 
 #define BLOCK_SYSCALLS 4
-#define BLOCK_ERROR_UNKNOWN UINT64_MAX /* the block began before anyone looked: its duration is a minimum */
+#define BLOCK_ERROR_UNKNOWN \
+	UINT64_MAX /* the block began before anyone looked: its duration is a minimum */
 
 struct syscall_use {
 	const char *name; /* static string */
@@ -30,7 +41,8 @@ struct task_name {
 	const char *name; /* NULL = unknown; hostile text */
 	const char *file; /* NULL = unknown */
 	uint32_t line;
-	const char *source; /* "v0", "dwarf", "location", "symbol", "stack", "address"; NULL when name is */
+	const char *
+		source; /* "v0", "dwarf", "location", "symbol", "stack", "address"; NULL when name is */
 };
 
 /* One block, ended or (is_ongoing) still lasting. Strings are borrowed for the time of the call. */
@@ -41,10 +53,10 @@ struct block {
 	char thread[16];
 	enum role role;
 	int32_t runtime, worker; /* -1 = null */
-	uint64_t task_id;	 /* 0 = null (root future) */
+	uint64_t task_id; /* 0 = null (root future) */
 	struct task_name task;
 	uint64_t start_ns, duration_ns; /* duration: the age so far when is_ongoing */
-	uint64_t error_ns;		/* bound of the duration's error, or BLOCK_ERROR_UNKNOWN (null) */
+	uint64_t error_ns; /* bound of the duration's error, or BLOCK_ERROR_UNKNOWN (null) */
 	enum phase phase;
 	uint32_t polls; /* 0 = null */
 	bool parts_known;
@@ -60,7 +72,7 @@ struct hello {
 	uint64_t at_ns;
 	int32_t pid;
 	const char *exe, *build_id, *tokio, *rustc; /* NULL = null */
-	const char *mode;			    /* "exact" or "sampled" */
+	const char *mode; /* "exact" or "sampled" */
 	uint64_t threshold_ns;
 	uint32_t freq;
 	uint32_t future_types;
@@ -78,13 +90,13 @@ struct stats {
 	uint64_t at_ns;
 	int32_t pid;
 	uint64_t blocks; /* since attach */
-	uint64_t polls;	 /* since attach; meaningful when polls_known */
+	uint64_t polls; /* since attach; meaningful when polls_known */
 	bool polls_known;
 	uint64_t samples;
 	const struct loss *lost;
 	size_t n_lost;
 	uint64_t bpf_ns, user_ns; /* spent in the last interval */
-	double percent;		  /* of one CPU, in the last interval */
+	double percent; /* of one CPU, in the last interval */
 	const char *mode;
 };
 
@@ -109,7 +121,8 @@ struct site {
 struct bye {
 	uint64_t at_ns;
 	int32_t pid;
-	const char *reason; /* "interrupted", "duration", "target_exited", "target_exec", "output_closed", … */
+	const char *
+		reason; /* "interrupted", "duration", "target_exited", "target_exec", "output_closed", … */
 	uint64_t blocks, ongoing, slow, critical, blocked_ns;
 	uint64_t watched_ns;
 	const struct loss *lost;

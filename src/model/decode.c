@@ -11,16 +11,19 @@
 #define EXACT_ERROR_NS 50000
 /* A hardware watchpoint traps after the write; the trap costs up to this in a virtual machine (measured 14-17 us), and the runtime writes a little after the future returned. */
 #define WATCHPOINT_ERROR_NS 50000
-#define BATCH_TO_POLL_NS 1000 /* runtime's clock of the batch to its first poll, typical (tokio-internals.md 0.5) */
+#define BATCH_TO_POLL_NS \
+	1000 /* runtime's clock of the batch to its first poll, typical (tokio-internals.md 0.5) */
 
 uint32_t site_encode(uint8_t copy, uint32_t vtable, bool is_drop)
 {
-	return (uint32_t)copy << RS_SITE_COPY_SHIFT | (is_drop ? RS_SITE_DROP : 0) | (vtable & RS_SITE_VTABLE);
+	return (uint32_t)copy << RS_SITE_COPY_SHIFT | (is_drop ? RS_SITE_DROP : 0) |
+	       (vtable & RS_SITE_VTABLE);
 }
 
 struct task_type site_decode(uint32_t site)
 {
-	return (struct task_type){ .copy = site >> RS_SITE_COPY_SHIFT, .vtable = site & RS_SITE_VTABLE };
+	return (struct task_type){ .copy = site >> RS_SITE_COPY_SHIFT,
+				   .vtable = site & RS_SITE_VTABLE };
 }
 
 static int runtime_index(struct decoder *d, uint64_t handle)
@@ -55,15 +58,19 @@ static bool is_root(const struct decoder *d, const struct rs_poll *p, const stru
 	return !p->id || (v && v->blocking);
 }
 
-static enum role role_of(const struct decoder *d, const struct rs_poll *p, const struct task_vtable *v)
+static enum role role_of(const struct decoder *d, const struct rs_poll *p,
+			 const struct task_vtable *v)
 {
 	switch (p->role) {
 	case RS_ROLE_WORKER:
 		return ROLE_WORKER;
 	case RS_ROLE_CURRENT_THREAD:
-		return p->id && v && tasks_scheduler(d->tasks, v->schedule) == SCHEDULER_LOCAL ? ROLE_LOCAL_SET :
-											   ROLE_CURRENT_THREAD;
+		return p->id && v && tasks_scheduler(d->tasks, v->schedule) == SCHEDULER_LOCAL
+			       ? ROLE_LOCAL_SET
+			       : ROLE_CURRENT_THREAD;
 	case RS_ROLE_LOCAL_SET:
+		if (p->sched && v && tasks_scheduler(d->tasks, v->schedule) == SCHEDULER_RUNTIME)
+			return ROLE_CURRENT_THREAD; /* another id in its turn was a dropped output's */
 		return is_root(d, p, v) ? ROLE_BLOCK_ON : ROLE_LOCAL_SET;
 	case RS_ROLE_BLOCK_ON:
 		return ROLE_BLOCK_ON;
@@ -77,7 +84,10 @@ static uint32_t polls_of(const struct rs_poll *p, enum role role)
 {
 	if (p->flags & RS_POLL_EXACT_START)
 		return 1;
-	return (p->flags & RS_POLL_NO_TICK) || (role == ROLE_LOCAL_SET && !(p->flags & RS_POLL_EXACT_START)) ? 0 : 1;
+	return (p->flags & RS_POLL_NO_TICK) ||
+			       (role == ROLE_LOCAL_SET && !(p->flags & RS_POLL_EXACT_START))
+		       ? 0
+		       : 1;
 }
 
 /* The symbol's name where it has one, else the place; the place also where it is known beside the name. */
@@ -175,9 +185,9 @@ static void describe(struct decoder *d, const struct rs_poll *p, struct block *b
 	b->phase = (p->flags | p->user_flags) & RS_POLL_DROP ? PHASE_DROP : PHASE_POLL;
 	b->polls = polls_of(p, b->role);
 	b->detection = p->flags & RS_POLL_EXACT_END ? DETECTION_EXACT : DETECTION_SAMPLED;
-	b->severity = b->duration_ns >= d->critical_ns ? SEVERITY_CRITICAL :
-		      b->duration_ns >= d->slow_ns     ? SEVERITY_SLOW :
-							 SEVERITY_NONE;
+	b->severity = b->duration_ns >= d->critical_ns ? SEVERITY_CRITICAL
+		      : b->duration_ns >= d->slow_ns   ? SEVERITY_SLOW
+						       : SEVERITY_NONE;
 }
 
 /* Best guess inside [lo, hi] and how far off it can be. */
@@ -189,7 +199,8 @@ static uint64_t estimate_start(const struct rs_poll *p, uint64_t *error_ns)
 		*error_ns += EXACT_ERROR_NS / 2;
 		return p->start_lo;
 	}
-	ahead = p->flags & RS_POLL_BATCH_START && width > BATCH_TO_POLL_NS ? BATCH_TO_POLL_NS : width / 2;
+	ahead = p->flags & RS_POLL_BATCH_START && width > BATCH_TO_POLL_NS ? BATCH_TO_POLL_NS
+									   : width / 2;
 	*error_ns += width - ahead;
 	return p->start_lo + ahead;
 }
@@ -218,8 +229,8 @@ int decode_block(struct decoder *d, const struct rs_event_block *e, size_t size,
 	const struct rs_poll *p = &e->poll;
 	uint64_t error = 0, start, end, excluded;
 
-	if (size < sizeof(*e) || p->start_hi < p->start_lo || e->end_hi < e->end_lo || e->end_lo < p->start_hi ||
-	    p->excluded_max < p->excluded_min)
+	if (size < sizeof(*e) || p->start_hi < p->start_lo || e->end_hi < e->end_lo ||
+	    e->end_lo < p->start_hi || p->excluded_max < p->excluded_min)
 		return -EBADMSG;
 	if (is_own_task(d, p))
 		return -ENODATA;
@@ -242,8 +253,8 @@ int decode_block(struct decoder *d, const struct rs_event_block *e, size_t size,
 	return 0;
 }
 
-void decode_ongoing(struct decoder *d, const struct rs_thread *t, const struct rs_poll *p, const char comm[16],
-		    uint64_t now_ns, struct block *ret)
+void decode_ongoing(struct decoder *d, const struct rs_thread *t, const struct rs_poll *p,
+		    const char comm[16], uint64_t now_ns, struct block *ret)
 {
 	struct rs_poll so_far = *p;
 	uint64_t error = 0, start = estimate_start(p, &error);

@@ -90,8 +90,9 @@ void markers_check_id(struct markers *m, uint64_t seen, uint64_t told)
 
 void markers_add_block(struct markers *m, const struct block *b)
 {
-	add(&m->blocks,
-	    &(struct interval){ .tid = b->tid, .start = b->start_ns, .end = b->start_ns + b->duration_ns });
+	add(&m->blocks, &(struct interval){ .tid = b->tid,
+					    .start = b->start_ns,
+					    .end = b->start_ns + b->duration_ns });
 }
 
 static bool covers(const struct interval *block, const struct interval *marked)
@@ -99,7 +100,8 @@ static bool covers(const struct interval *block, const struct interval *marked)
 	uint64_t from = block->start > marked->start ? block->start : marked->start;
 	uint64_t to = block->end < marked->end ? block->end : marked->end;
 
-	return block->tid == marked->tid && to > from && (to - from) * 2 > marked->end - marked->start;
+	return block->tid == marked->tid && to > from &&
+	       (to - from) * 2 > marked->end - marked->start;
 }
 
 static int compare_u64(const void *a, const void *b)

@@ -12,7 +12,8 @@
 
 const char *syscall_name(int nr)
 {
-	static const char *names[SYSCALLS_MAX]; /* filled on first use, never freed: names live as long as the program */
+	static const char *names
+		[SYSCALLS_MAX]; /* filled on first use, never freed: names live as long as the program */
 
 	if (nr == -1)
 		return "page_fault";
@@ -159,7 +160,8 @@ enum cause syscall_cause(int nr, uint16_t mode)
 		if (table[i].cause != CAUSE_MAX)
 			return table[i].cause;
 		/* poll() of no descriptor is a sleep */
-		return (nr == SYS_poll || nr == SYS_ppoll) && !mode ? CAUSE_SLEEP : cause_of_file(mode);
+		return (nr == SYS_poll || nr == SYS_ppoll) && !mode ? CAUSE_SLEEP
+								    : cause_of_file(mode);
 	}
 	return CAUSE_OTHER;
 }

@@ -11,7 +11,7 @@
 struct tasks;
 
 struct task_type {
-	uint8_t copy;	 /* index of the copy of Tokio */
+	uint8_t copy; /* index of the copy of Tokio */
 	uint32_t vtable; /* index in that copy's vtables */
 };
 
@@ -26,7 +26,7 @@ bool tasks_find(const struct tasks *t, uint8_t copy, uint64_t id, struct task_ty
 enum scheduler_kind {
 	SCHEDULER_UNKNOWN,
 	SCHEDULER_RUNTIME,
-	SCHEDULER_LOCAL,    /* a LocalSet's */
+	SCHEDULER_LOCAL, /* a LocalSet's */
 };
 int tasks_learn_scheduler(struct tasks *t, uint64_t schedule, enum scheduler_kind kind);
 enum scheduler_kind tasks_scheduler(const struct tasks *t, uint64_t schedule);

@@ -72,25 +72,29 @@ static bool shape_fits(const struct tokio_layout *r, const unsigned char *b)
 }
 
 /* Does the scheduler's context at `ctx` belong to the runtime whose handle is `handle`? */
-static bool context_fits(pid_t pid, const struct tokio_layout *r, uint64_t ctx, uint64_t handle, bool is_mt)
+static bool context_fits(pid_t pid, const struct tokio_layout *r, uint64_t ctx, uint64_t handle,
+			 bool is_mt)
 {
 	unsigned char bytes[RS_SCHED];
 	uint64_t owner;
 
 	if (process_read(pid, ctx, bytes, sizeof(bytes)))
 		return false;
-	if (r->ctx_tag >= 0 && (word_at(bytes, r->ctx_tag) & 0xff) != (is_mt ? r->ctx_tag_mt : r->ctx_tag_ct))
+	if (r->ctx_tag >= 0 &&
+	    (word_at(bytes, r->ctx_tag) & 0xff) != (is_mt ? r->ctx_tag_mt : r->ctx_tag_ct))
 		return false;
 	owner = word_at(bytes, r->ctx_worker_or_handle);
 	if (!is_mt)
 		return owner == handle;
 	return is_pointer(owner) && r->worker_handle >= 0 &&
-	       !process_read(pid, owner + r->worker_handle, &owner, sizeof(owner)) && owner == handle;
+	       !process_read(pid, owner + r->worker_handle, &owner, sizeof(owner)) &&
+	       owner == handle;
 }
 
 /* Up to Tokio 1.28 a TLS word of its own points to the worker's context; returns its offset or 0. */
-static int64_t find_worker_ctx(const struct search *s, const struct tokio_layout *r, const struct tls_copy *tls,
-			       const struct rs_thread_info *t, uint64_t handle)
+static int64_t find_worker_ctx(const struct search *s, const struct tokio_layout *r,
+			       const struct tls_copy *tls, const struct rs_thread_info *t,
+			       uint64_t handle)
 {
 	for (size_t o = 0; o + 8 <= tls->size; o += 8)
 		if (is_near_stack(word_at(tls->bytes, o), t) &&
@@ -99,8 +103,9 @@ static int64_t find_worker_ctx(const struct search *s, const struct tokio_layout
 	return 0;
 }
 
-static bool row_fits(const struct search *s, const struct tokio_layout *r, const struct tls_copy *tls,
-		     const struct rs_thread_info *t, size_t o, int64_t *ret_worker_ctx)
+static bool row_fits(const struct search *s, const struct tokio_layout *r,
+		     const struct tls_copy *tls, const struct rs_thread_info *t, size_t o,
+		     int64_t *ret_worker_ctx)
 {
 	const unsigned char *b = tls->bytes + o;
 	uint64_t handle, ctx;
@@ -138,12 +143,13 @@ static void count_candidate(struct search *s, const struct candidate *c)
 }
 
 /* A parked worker has its launch task's header on the stack, with the id that CONTEXT must show. */
-static void check_ids(const struct search *s, const struct tls_copy *tls, const struct rs_thread_info *t,
-		      struct candidate *c)
+static void check_ids(const struct search *s, const struct tls_copy *tls,
+		      const struct rs_thread_info *t, struct candidate *c)
 {
 	const unsigned char *b = tls->bytes + c->offset;
 	struct found_header headers[16];
-	uint64_t id = c->row->id_tag < 0 || word_at(b, c->row->id_tag) == 1 ? word_at(b, c->row->id) : 0;
+	uint64_t id = c->row->id_tag < 0 || word_at(b, c->row->id_tag) == 1 ? word_at(b, c->row->id)
+									    : 0;
 	int n;
 
 	if (!id || !s->vtables || !t->state)
@@ -157,7 +163,8 @@ static void check_ids(const struct search *s, const struct tls_copy *tls, const 
 			c->ids_right = 1;
 }
 
-static void search_block(struct search *s, const struct tls_copy *tls, const struct rs_thread_info *t)
+static void search_block(struct search *s, const struct tls_copy *tls,
+			 const struct rs_thread_info *t)
 {
 	size_t n_rows;
 	const struct tokio_layout *rows = tokio_layouts(&n_rows);
@@ -166,7 +173,9 @@ static void search_block(struct search *s, const struct tls_copy *tls, const str
 		if (rows[r].size < 0 || rows[r].id < 0)
 			continue;
 		for (size_t o = 0; o + rows[r].size <= tls->size; o += 8) {
-			struct candidate c = { .row = &rows[r], .offset = o, .module = tls->module };
+			struct candidate c = { .row = &rows[r],
+					       .offset = o,
+					       .module = tls->module };
 
 			if (!row_fits(s, &rows[r], tls, t, o, &c.worker_ctx))
 				continue;
@@ -208,16 +217,16 @@ static void search_dynamic(struct search *s, const struct rs_thread_info *t)
 {
 	uint64_t dtv, count;
 
-	if (!t->fsbase || process_read(s->pid, t->fsbase + 8, &dtv, sizeof(dtv)) || !is_pointer(dtv) ||
-	    process_read(s->pid, dtv - 16, &count, sizeof(count)))
+	if (!t->fsbase || process_read(s->pid, t->fsbase + 8, &dtv, sizeof(dtv)) ||
+	    !is_pointer(dtv) || process_read(s->pid, dtv - 16, &count, sizeof(count)))
 		return;
 	if (count > TLS_MODULES_MAX)
 		count = TLS_MODULES_MAX;
 	for (uint32_t m = 1; m <= count; m++) {
 		struct tls_copy tls = { .module = m, .size = s->copy->tls_memsz };
 
-		if (process_read(s->pid, dtv + 16 * m, &tls.start, sizeof(tls.start)) || !is_pointer(tls.start) ||
-		    tls.size > TLS_MAX)
+		if (process_read(s->pid, dtv + 16 * m, &tls.start, sizeof(tls.start)) ||
+		    !is_pointer(tls.start) || tls.size > TLS_MAX)
 			continue;
 		if (!read_block(s->pid, &tls))
 			search_block(s, &tls, t);
@@ -242,7 +251,8 @@ static const struct candidate *best_candidate(const struct search *s)
 		if (c->ids_checked > 2 * c->ids_right)
 			continue; /* the id is elsewhere in most of them: not this layout */
 		if (!best || c->threads > best->threads ||
-		    (c->threads == best->threads && fits >= row_is_of_version(best->row, s->version)))
+		    (c->threads == best->threads &&
+		     fits >= row_is_of_version(best->row, s->version)))
 			best = c;
 	}
 	return best;
@@ -258,7 +268,8 @@ static uint32_t version_number(const char *text)
 static void fill_layout(const struct search *s, const struct candidate *c, struct rs_layout *ret)
 {
 	const struct tokio_layout *r = c->row;
-	int64_t to_thread_pointer = c->module ? 0 : -(int64_t)round_up(s->copy->tls_memsz, s->copy->tls_align);
+	int64_t to_thread_pointer =
+		c->module ? 0 : -(int64_t)round_up(s->copy->tls_memsz, s->copy->tls_align);
 
 	*ret = (struct rs_layout){
 		.context = c->offset + to_thread_pointer,
@@ -288,10 +299,12 @@ static void fill_layout(const struct search *s, const struct candidate *c, struc
 	};
 }
 
-int calibrate(pid_t pid, const struct tokio_copy *c, const struct vtable_index *x, const struct rs_thread_info *threads,
-	      size_t n_threads, struct calibration *ret)
+int calibrate(pid_t pid, const struct tokio_copy *c, const struct vtable_index *x,
+	      const struct rs_thread_info *threads, size_t n_threads, struct calibration *ret)
 {
-	struct search s = { .pid = pid, .copy = c, .vtables = x, .version = version_number(c->version) };
+	struct search s = {
+		.pid = pid, .copy = c, .vtables = x, .version = version_number(c->version)
+	};
 	const struct candidate *best;
 
 	if (!c->tls_memsz)
@@ -310,7 +323,8 @@ int calibrate(pid_t pid, const struct tokio_copy *c, const struct vtable_index *
 		.threads = best->threads,
 		.ids_checked = best->ids_checked,
 		.ids_right = best->ids_right,
-		.is_by_symbol = c->context_sym >= 0 && c->context_sym + best->row->tls_value == best->offset,
+		.is_by_symbol = c->context_sym >= 0 &&
+				c->context_sym + best->row->tls_value == best->offset,
 	};
 	fill_layout(&s, best, &ret->layout);
 	return 0;
@@ -348,7 +362,8 @@ static void add_ticks_of_row(struct tick_watch *w, const struct tokio_layout *r,
 		add_tick(w, r->ct[i].tick, r->ct[i].started, RS_UNKNOWN);
 }
 
-void tick_watch_init(struct tick_watch *w, const struct calibration *c, const char *version, bool is_mt)
+void tick_watch_init(struct tick_watch *w, const struct calibration *c, const char *version,
+		     bool is_mt)
 {
 	uint32_t number = version_number(version);
 	size_t n_rows;

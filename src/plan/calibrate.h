@@ -19,15 +19,15 @@
 struct calibration {
 	struct rs_layout layout; /* tick offsets RS_UNKNOWN until ticks_settle() */
 	const struct tokio_layout *row;
-	unsigned int threads;	  /* threads on which the layout was verified */
+	unsigned int threads; /* threads on which the layout was verified */
 	unsigned int ids_checked; /* of those: with a task header of theirs on the stack … */
-	unsigned int ids_right;	  /* … whose id equals the one in CONTEXT */
-	bool is_by_symbol;	  /* CONTEXT lies where its symbol says */
+	unsigned int ids_right; /* … whose id equals the one in CONTEXT */
+	bool is_by_symbol; /* CONTEXT lies where its symbol says */
 };
 
 /* 0 found; -EAGAIN no thread shows a runtime yet (try again later); -ENOENT runtimes are there, no layout fits. */
-int calibrate(pid_t pid, const struct tokio_copy *c, const struct vtable_index *x, const struct rs_thread_info *threads,
-	      size_t n_threads, struct calibration *ret);
+int calibrate(pid_t pid, const struct tokio_copy *c, const struct vtable_index *x,
+	      const struct rs_thread_info *threads, size_t n_threads, struct calibration *ret);
 
 /*
  * Which word of the scheduler's Core counts its turns: candidates come from all layouts that agree on CONTEXT (features
@@ -38,7 +38,7 @@ int calibrate(pid_t pid, const struct tokio_copy *c, const struct vtable_index *
 #define TICK_CORES 8
 
 struct tick_candidate {
-	int16_t tick;		/* u32 */
+	int16_t tick; /* u32 */
 	int16_t started, batch; /* of the same layout; RS_UNKNOWN where not kept */
 	unsigned int rises;
 	bool is_out;
@@ -55,7 +55,8 @@ struct tick_watch {
 };
 
 /* For calibrated copies; `version` is Tokio's own word for it, "" = unknown. */
-void tick_watch_init(struct tick_watch *w, const struct calibration *c, const char *version, bool is_mt);
+void tick_watch_init(struct tick_watch *w, const struct calibration *c, const char *version,
+		     bool is_mt);
 /* Reads the candidates in the Core at that address once more. */
 void tick_watch_feed(struct tick_watch *w, pid_t pid, uint64_t core);
 /* What to go by until it is clear: any of these changing means another turn. */

@@ -10,7 +10,8 @@
 #include "base/cleanup.h"
 
 #define BATCH 512
-#define AT_ONCE 16 /* addresses in one call: a bad one ends it, and the rest must be asked for again */
+#define AT_ONCE \
+	16 /* addresses in one call: a bad one ends it, and the rest must be asked for again */
 #define STACK_MAX (128 * 1024)
 #define USER_SPACE_END 0x800000000000ULL
 
@@ -54,7 +55,8 @@ struct vtable_index *vtable_index_free(struct vtable_index *x)
 ssize_t vtable_index_find(const struct vtable_index *x, uint64_t addr)
 {
 	struct vtable_entry key = { .addr = addr };
-	const struct vtable_entry *e = bsearch(&key, x->entries, x->n, sizeof(key), compare_entries);
+	const struct vtable_entry *e = bsearch(&key, x->entries, x->n, sizeof(key),
+					       compare_entries);
 
 	return e ? (ssize_t)e->index : -1;
 }
@@ -106,7 +108,8 @@ static int check_batch(pid_t pid, const uint64_t *addrs, size_t n, const struct 
 			continue;
 		h.vtable = v;
 		if (process_read(pid, h.addr + c->vtables[v].id_off, &h.id, sizeof(h.id)) ||
-		    process_read(pid, h.addr + c->vtables[v].scheduler_off, &h.scheduler, sizeof(h.scheduler)))
+		    process_read(pid, h.addr + c->vtables[v].scheduler_off, &h.scheduler,
+				 sizeof(h.scheduler)))
 			continue;
 		ret[found++] = h;
 	}
@@ -121,10 +124,11 @@ static bool seen_before(const uint64_t *addrs, size_t n, uint64_t addr)
 	return false;
 }
 
-int headers_on_stack(pid_t pid, uint64_t sp, size_t len, const struct tokio_copy *c, const struct vtable_index *x,
-		     struct found_header *ret, size_t max)
+int headers_on_stack(pid_t pid, uint64_t sp, size_t len, const struct tokio_copy *c,
+		     const struct vtable_index *x, struct found_header *ret, size_t max)
 {
-	_cleanup_free_ uint64_t *words = NULL;
+	_cleanup_free_
+	uint64_t *words = NULL;
 	uint64_t addrs[BATCH];
 	size_t n = 0, found = 0;
 	struct iovec local, remote;

@@ -14,7 +14,7 @@ struct found_header {
 	uint64_t state; /* task state word */
 	uint64_t id;
 	uint64_t scheduler; /* first word of the task's scheduler: an Arc for async tasks */
-	size_t vtable;	    /* index in the copy's vtables */
+	size_t vtable; /* index in the copy's vtables */
 };
 
 /* The vtables of a copy, to be looked up by address. */
@@ -26,7 +26,7 @@ ssize_t vtable_index_find(const struct vtable_index *x, uint64_t addr);
 
 /* Headers referred to from [sp, sp + len), innermost first, each once. The thread should be asleep or in a long
  * poll: memory is read while the target runs. Returns their number (at most max) or negative errno. */
-int headers_on_stack(pid_t pid, uint64_t sp, size_t len, const struct tokio_copy *c, const struct vtable_index *x,
-		     struct found_header *ret, size_t max);
+int headers_on_stack(pid_t pid, uint64_t sp, size_t len, const struct tokio_copy *c,
+		     const struct vtable_index *x, struct found_header *ret, size_t max);
 
 #endif

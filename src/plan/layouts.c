@@ -11,7 +11,7 @@
  * rustc 1.95.0, --cfg tokio_unstable: Tokio 1.29.1 1.33.0 1.36.0 1.38.2 1.40.0 1.44.2 1.45.1
  *   1.47.5 1.49.0 1.51.6 1.52.4 1.53.3 1.54.1
  */
-#include "layouts.h"
+#include "plan/layouts.h"
 
 static const struct tokio_layout layouts[] = {
 	{

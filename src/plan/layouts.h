@@ -15,7 +15,7 @@
 #define TOKIO_LAYOUT_CT_VARIANTS 6
 
 /* The version as one number, to compare: 1.24.2 is TOKIO_VERSION(24, 2). */
-#define TOKIO_VERSION(minor, patch) ((uint32_t)(minor) * 1000U + (uint32_t)(patch))
+#define TOKIO_VERSION(minor, patch) ((uint32_t)(minor)*1000U + (uint32_t)(patch))
 
 /*
  * current_thread::Core depends on the features (the driver is stored inline), so a row has several
@@ -42,18 +42,18 @@ struct tokio_layout {
 	const char *rustc_note;
 	uint32_t from, to; /* TOKIO_VERSION(), both inclusive; rows of one kind leave no gap */
 	uint16_t rustc_from, rustc_to; /* rustc 1.x, both inclusive: the compiler orders fields */
-	bool unstable;		       /* built with --cfg tokio_unstable */
+	bool unstable; /* built with --cfg tokio_unstable */
 
 	/* runtime::context::Context. size = -1: there is none (<= 1.21) */
 	int16_t size;
 	int16_t tls_value; /* the value's offset in the TLS symbol CONTEXT */
-	int16_t tls_size;  /* st_size of that symbol */
+	int16_t tls_size; /* st_size of that symbol */
 	int16_t thread_id; /* Option<NonZeroU64> */
-	int16_t id_tag;	   /* u64: 0 none, 1 some; -1: the id is one word, 0 = none */
-	int16_t id;	   /* u64; -1: no id in TLS (<= 1.21) */
+	int16_t id_tag; /* u64: 0 none, 1 some; -1: the id is one word, 0 = none */
+	int16_t id; /* u64; -1: no id in TLS (<= 1.21) */
 	int16_t scheduler; /* *const scheduler::Context; -1: a TLS symbol of its own (<= 1.28) */
 	int16_t handle_tag; /* u64, see handle_{ct,mt,none} */
-	int16_t handle;	    /* Arc of the runtime's handle */
+	int16_t handle; /* Arc of the runtime's handle */
 	uint8_t handle_ct, handle_mt, handle_none;
 	int16_t runtime; /* u8: 0 entered, 1 entered and may block_in_place, runtime_not_entered */
 	uint8_t runtime_not_entered;
@@ -66,13 +66,13 @@ struct tokio_layout {
 	int16_t ctx_tag; /* u64; -1: the two schedulers have a TLS symbol each (<= 1.28) */
 	uint8_t ctx_tag_ct, ctx_tag_mt;
 	int16_t ctx_worker_or_handle; /* Arc<Worker> (multi-thread) or Arc<Handle> (current) */
-	int16_t ctx_core_borrow;      /* isize RefCell flag; 0 = free */
-	int16_t ctx_core;	      /* Box<Core>, 0 = none */
+	int16_t ctx_core_borrow; /* isize RefCell flag; 0 = free */
+	int16_t ctx_core; /* Box<Core>, 0 = none */
 
 	/* multi_thread::worker::Worker, from the pointer in the context */
 	int16_t worker_handle; /* Arc<Handle>, the same pointer as CONTEXT's handle */
-	int16_t worker_index;  /* usize */
-	int16_t worker_core;   /* AtomicPtr<Core>: parked or handed-over core */
+	int16_t worker_index; /* usize */
+	int16_t worker_core; /* AtomicPtr<Core>: parked or handed-over core */
 
 	/* multi_thread::worker::Core */
 	int16_t core_size_mt;
@@ -80,19 +80,19 @@ struct tokio_layout {
 	int16_t core_lifo_mt; /* task header or 0; -1: kept elsewhere */
 	int16_t core_lifo_enabled_mt; /* u8 bool: false while no more LIFO polls are allowed */
 	int16_t core_run_queue_mt;
-	int16_t core_batch_mt;	 /* usize tasks_polled_in_batch */
-	int16_t core_ewma_mt;	 /* f64 nanoseconds, mean poll time */
+	int16_t core_batch_mt; /* usize tasks_polled_in_batch */
+	int16_t core_ewma_mt; /* f64 nanoseconds, mean poll time */
 	int16_t core_started_mt; /* Instant: i64 seconds of the current batch's start */
-	int16_t core_started_nsec_mt;	/* u32 */
-	int16_t core_poll_count_mt;	/* u64 polls of this worker; tokio_unstable only */
-	int16_t core_poll_started_mt;	/* Instant of the running poll's start, seconds */
+	int16_t core_started_nsec_mt; /* u32 */
+	int16_t core_poll_count_mt; /* u64 polls of this worker; tokio_unstable only */
+	int16_t core_poll_started_mt; /* Instant of the running poll's start, seconds */
 
 	/* current_thread::Core */
 	struct tokio_layout_ct ct[TOKIO_LAYOUT_CT_VARIANTS];
 
 	/* task::local: TLS symbol CURRENT, LocalSet. local_ctx = -1: not known */
 	int16_t local_tls_value;
-	int16_t local_ctx;	      /* Rc<local::Context>, 0 outside of a LocalSet */
+	int16_t local_ctx; /* Rc<local::Context>, 0 outside of a LocalSet */
 	int16_t local_context_shared; /* Arc<Shared>, from that pointer */
 	/*
 	 * From Arc<Shared>: usize that moves with each task popped off the LocalSet's own queue
@@ -100,8 +100,8 @@ struct tokio_layout {
 	 * one tick. Tasks woken by other threads do not pass there.
 	 */
 	int16_t local_shared_queue_pop;
-	int16_t local_set_tick;	      /* u8, in LocalSet */
-	int16_t local_set_context;    /* Rc<local::Context>, in LocalSet */
+	int16_t local_set_tick; /* u8, in LocalSet */
+	int16_t local_set_context; /* Rc<local::Context>, in LocalSet */
 };
 
 /* The table, ordered by version. ret_n gets the number of rows. */

@@ -10,7 +10,8 @@
 #include "base/cleanup.h"
 
 #define CALLS 500
-#define BODY_NS 150 /* what the programs do for a thread of the target beyond the filter (measured) */
+#define BODY_NS \
+	150 /* what the programs do for a thread of the target beyond the filter (measured) */
 
 /* Begins with a push, as nearly all poll functions do: the kernel emulates it instead of single-stepping. */
 __attribute__((naked, noinline, used)) static void scratch_function(void)
@@ -22,7 +23,8 @@ __attribute__((naked, noinline, used)) static void scratch_function(void)
 static uint64_t offset_in_file(const void *function)
 {
 	uint64_t addr = (uintptr_t)function, start, end, off;
-	_cleanup_fclose_ FILE *f = fopen("/proc/self/maps", "re");
+	_cleanup_fclose_
+	FILE *f = fopen("/proc/self/maps", "re");
 	char line[512];
 
 	while (f && fgets(line, sizeof(line), f))
@@ -64,8 +66,10 @@ uint64_t probe_price_ns(struct watch *w, struct rs_error *err)
 	uint64_t bare = least_time(), probed = 0;
 
 	if (site.offset &&
-	    watch_probe(w, PROBE_POLL_RETURN, true, getpid(), "/proc/self/exe", &site, 1, &leave, err) >= 0 &&
-	    watch_probe(w, PROBE_POLL_ENTER, false, getpid(), "/proc/self/exe", &site, 1, &enter, err) >= 0)
+	    watch_probe(w, PROBE_POLL_RETURN, true, getpid(), "/proc/self/exe", &site, 1, &leave,
+			err) >= 0 &&
+	    watch_probe(w, PROBE_POLL_ENTER, false, getpid(), "/proc/self/exe", &site, 1, &enter,
+			err) >= 0)
 		probed = least_time();
 	probe_group_free(enter);
 	probe_group_free(leave);

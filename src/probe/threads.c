@@ -56,10 +56,11 @@ int thread_lister_new(pid_t pid, struct thread_lister **ret, struct rs_error *er
 		r = l->link ? 0 : -errno;
 	}
 	if (r) {
-		snprintf(err->text, sizeof(err->text),
-			 "Cannot list the target's threads through BPF: %s. Run runtime-scope doctor to see what this "
-			 "kernel and these privileges lack.",
-			 strerror(-r));
+		snprintf(
+			err->text, sizeof(err->text),
+			"Cannot list the target's threads through BPF: %s. Run runtime-scope doctor to see what this "
+			"kernel and these privileges lack.",
+			strerror(-r));
 		thread_lister_free(l);
 		return r;
 	}
@@ -69,8 +70,10 @@ int thread_lister_new(pid_t pid, struct thread_lister **ret, struct rs_error *er
 
 int thread_list(struct thread_lister *l, struct rs_thread_info **ret)
 {
-	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(l->link));
-	_cleanup_free_ struct rs_thread_info *infos = NULL;
+	_cleanup_close_
+	int fd = bpf_iter_create(bpf_link__fd(l->link));
+	_cleanup_free_
+	struct rs_thread_info *infos = NULL;
 	size_t used = 0, size = 0;
 
 	if (fd < 0)

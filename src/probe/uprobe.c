@@ -42,7 +42,8 @@ bool uprobe_multi_supported(void)
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = UPROBE_MULTI_ATTACH_TYPE);
-	_cleanup_close_ int prog = bpf_prog_load(BPF_PROG_TYPE_KPROBE, NULL, "Dual MIT/GPL", exit_now, 2, &opts);
+	_cleanup_close_
+	int prog = bpf_prog_load(BPF_PROG_TYPE_KPROBE, NULL, "Dual MIT/GPL", exit_now, 2, &opts);
 	uint64_t offset = 0;
 	struct uprobe_multi_attr attr = {
 		.prog_fd = prog,
@@ -87,16 +88,20 @@ struct probe_group *probe_group_free(struct probe_group *g)
 
 static int attach_failed(const struct uprobe_request *q, int r, struct rs_error *err)
 {
-	snprintf(err->text, sizeof(err->text),
-		 "Cannot probe %zu functions of the target: %s. Use --mode sampled, which needs no probe.", q->n_sites,
-		 strerror(-r));
+	snprintf(
+		err->text, sizeof(err->text),
+		"Cannot probe %zu functions of the target: %s. Use --mode sampled, which needs no probe.",
+		q->n_sites, strerror(-r));
 	return r;
 }
 
-int uprobe_attach_multi(const struct uprobe_request *q, struct probe_group **ret, struct rs_error *err)
+int uprobe_attach_multi(const struct uprobe_request *q, struct probe_group **ret,
+			struct rs_error *err)
 {
-	_cleanup_free_ uint64_t *offsets = calloc(q->n_sites, sizeof(*offsets));
-	_cleanup_free_ uint64_t *cookies = calloc(q->n_sites, sizeof(*cookies));
+	_cleanup_free_
+	uint64_t *offsets = calloc(q->n_sites, sizeof(*offsets));
+	_cleanup_free_
+	uint64_t *cookies = calloc(q->n_sites, sizeof(*cookies));
 	struct probe_group *g;
 	int r = offsets && cookies ? new_group(&g) : -ENOMEM;
 
@@ -125,7 +130,8 @@ int uprobe_attach_multi(const struct uprobe_request *q, struct probe_group **ret
 	return 0;
 }
 
-int uprobe_attach_each(const struct uprobe_request *q, struct probe_group **ret, struct rs_error *err)
+int uprobe_attach_each(const struct uprobe_request *q, struct probe_group **ret,
+		       struct rs_error *err)
 {
 	struct probe_group *g;
 	int r = new_group(&g);
@@ -134,9 +140,11 @@ int uprobe_attach_each(const struct uprobe_request *q, struct probe_group **ret,
 		return r;
 	g->links = calloc(q->n_sites, sizeof(*g->links));
 	for (size_t i = 0; g->links && i < q->n_sites; i++) {
-		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = q->sites[i].cookie, .retprobe = q->at_return);
+		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = q->sites[i].cookie,
+			    .retprobe = q->at_return);
 
-		g->links[i] = bpf_program__attach_uprobe_opts(q->program, q->pid, q->path, q->sites[i].offset, &opts);
+		g->links[i] = bpf_program__attach_uprobe_opts(q->program, q->pid, q->path,
+							      q->sites[i].offset, &opts);
 		if (!g->links[i]) {
 			r = attach_failed(q, -errno, err);
 			probe_group_free(g);

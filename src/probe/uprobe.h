@@ -22,8 +22,10 @@ struct uprobe_request {
 /* Found by trial: loads and links a program of one instruction. */
 bool uprobe_multi_supported(void);
 /* Kernel >= 6.6, CAP_BPF + CAP_PERFMON. */
-int uprobe_attach_multi(const struct uprobe_request *q, struct probe_group **ret, struct rs_error *err);
+int uprobe_attach_multi(const struct uprobe_request *q, struct probe_group **ret,
+			struct rs_error *err);
 /* Any kernel; needs CAP_SYS_ADMIN since the fix of CVE-2025-38466. Slow to detach: one RCU grace period a site. */
-int uprobe_attach_each(const struct uprobe_request *q, struct probe_group **ret, struct rs_error *err);
+int uprobe_attach_each(const struct uprobe_request *q, struct probe_group **ret,
+		       struct rs_error *err);
 
 #endif

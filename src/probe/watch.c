@@ -27,7 +27,7 @@ struct watch {
 	watch_handler handler;
 	void *context;
 	struct bpf_link **ticks; /* one per CPU */
-	struct bpf_link *walk;	 /* made on first use */
+	struct bpf_link *walk; /* made on first use */
 	int n_cpus;
 	uint32_t freq;
 	bool has_uprobe_multi, has_walk;
@@ -78,19 +78,22 @@ static int set_kernel_facts(struct watch *w, struct rs_error *err)
 	int n;
 
 	if (!btf) {
-		snprintf(err->text, sizeof(err->text),
-			 "Cannot read the kernel's type information: /sys/kernel/btf/vmlinux is missing. "
-			 "Use a kernel built with CONFIG_DEBUG_INFO_BTF.");
+		snprintf(
+			err->text, sizeof(err->text),
+			"Cannot read the kernel's type information: /sys/kernel/btf/vmlinux is missing. "
+			"Use a kernel built with CONFIG_DEBUG_INFO_BTF.");
 		return -EOPNOTSUPP;
 	}
 	n = sched_switch_arguments(btf);
 	w->skel->rodata->has_prev_state = n >= 4;
-	w->skel->rodata->has_throttled_time = struct_has_member(btf, "cfs_bandwidth", "throttled_time");
+	w->skel->rodata->has_throttled_time = struct_has_member(btf, "cfs_bandwidth",
+								"throttled_time");
 	btf__free(btf);
 	if (n < 3) {
-		snprintf(err->text, sizeof(err->text),
-			 "Cannot watch context switches: the kernel has no sched_switch tracepoint with types. "
-			 "Use a kernel of version 5.15 or newer.");
+		snprintf(
+			err->text, sizeof(err->text),
+			"Cannot watch context switches: the kernel has no sched_switch tracepoint with types. "
+			"Use a kernel of version 5.15 or newer.");
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -98,8 +101,8 @@ static int set_kernel_facts(struct watch *w, struct rs_error *err)
 
 static int map_threads(struct watch *w)
 {
-	void *p = mmap(NULL, sizeof(struct rs_thread) * RS_THREADS, PROT_READ | PROT_WRITE, MAP_SHARED,
-		       bpf_map__fd(w->skel->maps.threads), 0);
+	void *p = mmap(NULL, sizeof(struct rs_thread) * RS_THREADS, PROT_READ | PROT_WRITE,
+		       MAP_SHARED, bpf_map__fd(w->skel->maps.threads), 0);
 
 	if (p == MAP_FAILED)
 		return -errno;
@@ -110,13 +113,15 @@ static int map_threads(struct watch *w)
 static int load_failed(int r, struct rs_error *err)
 {
 	if (r == -EPERM || r == -EACCES)
-		snprintf(err->text, sizeof(err->text),
-			 "Cannot load the kernel programs: not permitted. Run as root, or give the tool what it needs: "
-			 "setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep $(command -v runtime-scope)");
+		snprintf(
+			err->text, sizeof(err->text),
+			"Cannot load the kernel programs: not permitted. Run as root, or give the tool what it needs: "
+			"setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep $(command -v runtime-scope)");
 	else
-		snprintf(err->text, sizeof(err->text),
-			 "Cannot load the kernel programs: %s. Run runtime-scope doctor to see what this kernel lacks.",
-			 strerror(-r));
+		snprintf(
+			err->text, sizeof(err->text),
+			"Cannot load the kernel programs: %s. Run runtime-scope doctor to see what this kernel lacks.",
+			strerror(-r));
 	return r;
 }
 
@@ -178,8 +183,8 @@ static int keep_quiet(enum libbpf_print_level level, const char *format, va_list
 	return 0; /* what fails is told by its return value, in words of ours */
 }
 
-int watch_new(const struct watch_options *o, watch_handler handler, void *context, struct watch **ret,
-	      struct rs_error *err)
+int watch_new(const struct watch_options *o, watch_handler handler, void *context,
+	      struct watch **ret, struct rs_error *err)
 {
 	struct watch *w = calloc(1, sizeof(*w));
 	int r;
@@ -242,10 +247,11 @@ static int attach_ticks(struct watch *w, struct rs_error *err)
 		if (fd == -ENODEV)
 			continue; /* the CPU is offline */
 		if (fd < 0) {
-			snprintf(err->text, sizeof(err->text),
-				 "Cannot sample CPU %d: %s. The tool needs CAP_PERFMON (or kernel.perf_event_paranoid "
-				 "<= 0): setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep $(command -v runtime-scope)",
-				 cpu, strerror(-fd));
+			snprintf(
+				err->text, sizeof(err->text),
+				"Cannot sample CPU %d: %s. The tool needs CAP_PERFMON (or kernel.perf_event_paranoid "
+				"<= 0): setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep $(command -v runtime-scope)",
+				cpu, strerror(-fd));
 			return fd;
 		}
 		w->ticks[cpu] = bpf_program__attach_perf_event(w->skel->progs.on_tick, fd);
@@ -291,7 +297,8 @@ static struct bpf_link *attach_walk(struct watch *w, pid_t pid)
 
 int watch_walk(struct watch *w, pid_t pid, unsigned int copy)
 {
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_
+	int fd = -1;
 	char nothing[64];
 
 	if (!w->has_walk)
@@ -352,7 +359,8 @@ int watch_consume(struct watch *w)
 
 int watch_counters(struct watch *w, uint64_t ret[RS_COUNT_MAX])
 {
-	_cleanup_free_ struct rs_cpu *cpus = calloc(w->n_cpus, sizeof(*cpus));
+	_cleanup_free_
+	struct rs_cpu *cpus = calloc(w->n_cpus, sizeof(*cpus));
 	uint32_t zero = 0;
 
 	if (!cpus)
@@ -376,8 +384,9 @@ int watch_fd(const struct watch *w)
 	return ring_buffer__epoll_fd(w->ring);
 }
 
-int watch_probe(struct watch *w, enum probe_program program, bool at_return, pid_t pid, const char *path,
-		const struct probe_site *sites, size_t n_sites, struct probe_group **ret, struct rs_error *err)
+int watch_probe(struct watch *w, enum probe_program program, bool at_return, pid_t pid,
+		const char *path, const struct probe_site *sites, size_t n_sites,
+		struct probe_group **ret, struct rs_error *err)
 {
 	struct bpf_program *programs[] = {
 		[PROBE_POLL_ENTER] = w->skel->progs.on_poll_enter,
@@ -387,7 +396,8 @@ int watch_probe(struct watch *w, enum probe_program program, bool at_return, pid
 	};
 	struct uprobe_request q = { programs[program], at_return, pid, path, sites, n_sites };
 
-	return w->has_uprobe_multi ? uprobe_attach_multi(&q, ret, err) : uprobe_attach_each(&q, ret, err);
+	return w->has_uprobe_multi ? uprobe_attach_multi(&q, ret, err)
+				   : uprobe_attach_each(&q, ret, err);
 }
 
 int watch_word(struct watch *w, pid_t tid, uint64_t addr)
@@ -403,7 +413,8 @@ int watch_word(struct watch *w, pid_t tid, uint64_t addr)
 		.exclude_kernel = 1,
 		.exclude_hv = 1,
 	};
-	_cleanup_close_ int fd = syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	_cleanup_close_
+	int fd = syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;

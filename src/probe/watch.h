@@ -22,8 +22,8 @@ struct watch_options {
 typedef void (*watch_handler)(void *context, const void *record, size_t size);
 
 /* Loads the programs; nothing runs yet. -EPERM or -EACCES: privileges, -EOPNOTSUPP: the kernel lacks something. */
-int watch_new(const struct watch_options *o, watch_handler handler, void *context, struct watch **ret,
-	      struct rs_error *err);
+int watch_new(const struct watch_options *o, watch_handler handler, void *context,
+	      struct watch **ret, struct rs_error *err);
 /* Detaches and frees everything. Returns NULL. */
 struct watch *watch_free(struct watch *w);
 
@@ -59,8 +59,9 @@ enum probe_program { PROBE_POLL_ENTER, PROBE_POLL_RETURN, PROBE_MARKER, PROBE_SE
 struct probe_group;
 /* Puts a program on all sites of a file, for one process: one uprobe_multi link where the kernel has it (6.6),
  * else one perf uprobe a site. `path` is how the file is opened. */
-int watch_probe(struct watch *w, enum probe_program program, bool at_return, pid_t pid, const char *path,
-		const struct probe_site *sites, size_t n_sites, struct probe_group **ret, struct rs_error *err);
+int watch_probe(struct watch *w, enum probe_program program, bool at_return, pid_t pid,
+		const char *path, const struct probe_site *sites, size_t n_sites,
+		struct probe_group **ret, struct rs_error *err);
 struct probe_group *probe_group_free(struct probe_group *g);
 
 /* A one-shot hardware watchpoint on a word of one thread: the kernel side ends that thread's poll exactly when the

@@ -11,7 +11,7 @@ struct sink_options {
 	FILE *out;
 	bool color;
 	bool enable_stats; /* text: print the stats line too (never by default) */
-	bool enable_pids;  /* text: say the pid with each block and total (several targets) */
+	bool enable_pids; /* text: say the pid with each block and total (several targets) */
 };
 
 /* Every callback writes one line or paragraph and flushes it; returns 0 or negative errno (-EPIPE, -ENOSPC …).
@@ -26,6 +26,6 @@ struct sink {
 };
 
 const struct sink *sink_find(const char *name); /* "text", "ndjson"; NULL = no such format */
-extern const char *const sink_names;		/* "text|ndjson", for --help */
+extern const char *const sink_names; /* "text|ndjson", for --help */
 
 #endif

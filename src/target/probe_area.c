@@ -9,7 +9,8 @@
 uint64_t process_probe_area(pid_t pid)
 {
 	char path[64], line[512];
-	_cleanup_fclose_ FILE *f = NULL;
+	_cleanup_fclose_
+	FILE *f = NULL;
 	uint64_t start;
 
 	snprintf(path, sizeof(path), "/proc/%d/maps", pid);

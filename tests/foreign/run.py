@@ -36,6 +36,7 @@ MODES = {"default": [], "exact": ["--mode", "exact"]}
 HELLO_SECONDS = 60
 WARM_UP_SECONDS = 2
 SETTLE_SECONDS = 1.5
+ENDING_NS = 10**9  # what is going on so shortly before the end may end after it
 DELAY_MS = 30
 
 
@@ -182,10 +183,13 @@ def measure(program, profiler, pid, options, folder, row):
     threads, begin, end = watch_delays(program, profiler, pid, options.delay_seconds, folder)
     judge.judge_healthy(found, program, profiler.blocks(since, until), stalls)
     judge.judge_delays(found, program, threads, profiler.blocks(begin, end))
+    since_hello = profiler.blocks(0, end)
+    judge.judge_ongoing(found, [one for one in profiler.lines if one["type"] == "ongoing"], since_hello,
+                        end - ENDING_NS)
     row["calls"] = Counter(delay.call for thread in threads.values() for delay in thread.delays)
     if not found.delays:
         row["problems"].append("no call of a poll was delayed: nothing was tested")
-    for name in ("missed", "wrong", "outside_reported", "false", "healthy"):
+    for name in ("missed", "wrong", "outside_reported", "false", "healthy", "lone"):
         if getattr(found, name):
             row["problems"].append(f"{len(getattr(found, name))} {name}")
 
@@ -198,7 +202,7 @@ def describe(block):
     task = (block["task"] or {}).get("name")
     calls = ", ".join(f"{one['name']} {in_ms(one['ns'])}" for one in block["syscalls"] or [])
     return (f"tid {block['tid']} {block['thread']} {block['role']} task {block['task_id']} {task}: "
-            f"{block['duration_ns'] / MS:.2f} ms ± {in_ms(block['error_ns'])} from {block['start_ns']}, "
+            f"{block.get('duration_ns', block.get('age_ns')) / MS:.2f} ms ± {in_ms(block['error_ns'])} from {block['start_ns']}, "
             f"{block['cause']}: cpu {in_ms(block['oncpu_ns'])}, off {in_ms(block['offcpu_ns'])}, run queue "
             f"{in_ms(block['runq_ns'])} [{calls}]")
 
@@ -218,22 +222,22 @@ def details(row):
     for name in ("wrong", "outside_reported"):
         for delay, block in getattr(found, name):
             yield f"{name}: {delay.call} at {delay.start}: {describe(block)}"
-    for name in ("false", "healthy", "own", "slowed"):
+    for name in ("false", "healthy", "lone", "own", "slowed"):
         for block in getattr(found, name):
             yield f"{name}: {describe(block)}"
 
 
 HEAD = ("program", "from", "mode", "Tokio found/is", "types found/are", "attach", "delays in polls found",
-        "wrong cause", "outside polls reported", "slowed by strace", "false", "undisturbed", "own", "by the machine")
+        "wrong cause", "outside polls reported", "slowed by strace", "false", "ongoing only", "undisturbed", "own", "by the machine")
 
 
 def cells(row):
     found = row.get("verdict")
-    counts = ["–"] * 8
+    counts = ["–"] * 9
     if found:
         counts = [f"{found.found}/{found.delays}", len(found.wrong),
                   f"{len(found.outside_reported)}/{found.outside}", len(found.slowed), len(found.false),
-                  len(found.healthy), len(found.own), found.machine]
+                  len(found.lone), len(found.healthy), len(found.own), found.machine]
     return [row["program"], row["source"], row["mode"], row.get("tokio", "–"), row.get("types", "–"),
             f"{row['attach']:.1f} s" if "attach" in row else "–", *map(str, counts)]
 

@@ -92,6 +92,16 @@ def test_of_the_machines_making():
     assert len(found.healthy) == 1
 
 
+def test_ongoing_without_a_block():
+    found = Verdict()
+    one = {"tid": 1, "start_ns": START, "age_ns": 5 * MS, "error_ns": 0}
+    verdict.judge_ongoing(found, [one], [block(start=START)], START + 50 * MS)
+    verdict.judge_ongoing(found, [one], [], START + 4 * MS)
+    assert not found.lone
+    verdict.judge_ongoing(found, [one], [block(tid=2, start=START)], START + 50 * MS)
+    assert found.lone == [one]
+
+
 def test_packed_relocations():
     file = count_types.File.__new__(count_types.File)
     file.data = struct.pack("<3Q", 0x1000, 0b1011, 0x3000)

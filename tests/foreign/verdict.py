@@ -31,6 +31,7 @@ class Verdict:
     false: list = field(default_factory=list)
     healthy: list = field(default_factory=list)  # blocks while nothing was delayed, other than `starved`
     own: list = field(default_factory=list)  # likewise, by a call that this program is known to block with
+    lone: list = field(default_factory=list)  # `ongoing` lines that no `block` followed
     machine: int = 0  # blocks of the machine's making: `starved`, or a processor that stood still
 
 
@@ -124,3 +125,13 @@ def judge_healthy(verdict, program, blocks, stalls=(), threshold=5 * MS):
             verdict.own.append(block)
         else:
             verdict.healthy.append(block)
+
+
+def judge_ongoing(verdict, ongoing, blocks, until):
+    """What was told as going on must be told as a block when it has ended; `until`: it had to, by then."""
+    for one in ongoing:
+        slack = MS + (one["error_ns"] or 0)
+        if one["start_ns"] + one["age_ns"] < until and not any(
+                block["tid"] == one["tid"] and abs(block["start_ns"] - one["start_ns"]) <= slack +
+                (block["error_ns"] or 0) for block in blocks):
+            verdict.lone.append(one)

@@ -196,6 +196,8 @@ class Session:
         self.rows = []
         self.totals = {}
         self.failures = []
+        is_chosen = options.long or options.healthy or options.builds or options.programs
+        self.floors = floors.FLOORS if is_chosen else floors.SHORT_FLOORS
         self.started = time.monotonic()
 
     def run(self, case):
@@ -228,7 +230,7 @@ class Session:
             print(f"    problem: {problem}")
         for note in tally.notes[: self.options.notes]:
             print(f"    {note}")
-        for failure in tally.failures(is_total=False):
+        for failure in tally.failures(False, self.floors):
             self._fail(f"{case.build} {case.program} {case.mode}", failure)
 
     def _fail(self, where, failure):
@@ -245,7 +247,7 @@ class Session:
         print(table.header())
         for row in self.total_rows():
             print(table.row(*row))
-            for failure in row[3].failures(is_total=True):
+            for failure in row[3].failures(True, self.floors):
                 self._fail(f"all {table.mode_name(row[2], row[3])}", failure)
         summary = stall_summary(stalls, is_first)
         print(f"\n{table.LEGEND}\n{summary}")

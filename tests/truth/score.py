@@ -136,13 +136,13 @@ class Tally:
             "problems": len(self.problems),
         }
 
-    def failures(self, is_total):
-        """The floors that do not hold, as sentences."""
+    def failures(self, is_total, table=floors.FLOORS):
+        """The floors of that table that do not hold, as sentences."""
         values = self.metrics()
         return [
             f"{floor.metric} {values[floor.metric]:.4g}"
             f" ({'at most' if floor.is_most else 'at least'} {floor.value(self.timing):g})"
-            for floor in floors.FLOORS
+            for floor in table
             if floor.per_row != is_total and not floor.holds(values[floor.metric], self.timing)
         ]
 

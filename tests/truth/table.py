@@ -99,7 +99,7 @@ def markdown(rows):
     return "\n".join(lines)
 
 
-BEGIN, END = "<!-- truth: begin -->", "<!-- truth: end -->"
+BEGIN, END = "<!-- accuracy:begin -->", "<!-- accuracy:end -->"
 
 
 def write_between_markers(path, text):

@@ -80,6 +80,7 @@ static void an_ongoing_block_of_a_root_future(void **state)
 	struct block b = sample_block();
 
 	b.is_ongoing = true;
+	b.level = 1;
 	b.task_id = 0;
 	b.task.name = "app::main";
 	b.role = ROLE_BLOCK_ON;

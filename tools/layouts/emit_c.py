@@ -46,7 +46,7 @@ BANNER = """/* SPDX-License-Identifier: MIT OR Apache-2.0 */
  *
 {builds}
  */
-#include "layouts.h"
+#include "plan/layouts.h"
 
 static const struct tokio_layout layouts[] = {{
 """

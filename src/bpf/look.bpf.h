@@ -122,7 +122,11 @@ static __always_inline void classify(const struct rs_thread *t, struct task_stru
 {
 	k->kind = RS_LOOK_IDLE;
 	if (k->is_entered && has_budget) {
-		k->kind = k->sched && !k->core ? RS_LOOK_IN_PLACE : RS_LOOK_POLL;
+		if (k->sched && !k->core)
+			k->kind = RS_LOOK_IN_PLACE;
+		else if (!(k->sched && is_mt &&
+			   !k->id)) /* a worker's id is 0 only around its id guard */
+			k->kind = RS_LOOK_POLL;
 	} else if (k->is_entered) {
 		if (k->sched && k->id && k->id != t->base_id) {
 			k->kind = RS_LOOK_POLL;

@@ -8,6 +8,7 @@
  * instead of at every path through all of them. Their pointers may be NULL for all it knows.
  */
 
+#define RS_PF_EXITING 4
 #define RS_EXACT (RS_POLL_EXACT_START | RS_POLL_EXACT_END)
 
 static __always_inline struct rs_poll *poll_at(struct rs_thread *t, __u32 index)
@@ -34,7 +35,7 @@ __noinline int add_spell(struct rs_poll *p, const struct rs_spell *add)
 	for (int i = 0; i < RS_SPELLS; i++) {
 		struct rs_spell *s = &p->spells[i];
 
-		if (s->count && (s->nr != add->nr || s->mode != add->mode)) {
+		if ((s->count || s->cpu_ns) && (s->nr != add->nr || s->mode != add->mode)) {
 			if (i < RS_SPELLS - 1)
 				continue;
 			count_one(RS_COUNT_SPELLS);
@@ -44,6 +45,7 @@ __noinline int add_spell(struct rs_poll *p, const struct rs_spell *add)
 			s->fd = add->fd;
 		}
 		s->ns += add->ns;
+		s->cpu_ns += add->cpu_ns;
 		s->count += add->count;
 		return 0;
 	}
@@ -62,7 +64,7 @@ __noinline int give_to_outer(struct rs_poll *outer, const struct rs_poll *inner)
 	for (int i = 0; i < RS_SPELLS; i++) {
 		const struct rs_spell *s = &inner->spells[i];
 
-		if (s->count)
+		if (s->count || s->cpu_ns)
 			add_spell(outer, s);
 	}
 	return 0;
@@ -411,7 +413,8 @@ __noinline int apply_look(struct rs_thread *t, struct rs_look *k)
 	count_one(RS_COUNT_LOOKS);
 	t->look_kind = k->kind;
 	if (k->kind == RS_LOOK_UNREADABLE) {
-		count_one(RS_COUNT_UNREADABLE);
+		if (!(((struct task_struct *)bpf_get_current_task_btf())->flags & RS_PF_EXITING))
+			count_one(RS_COUNT_UNREADABLE);
 		return 0;
 	}
 	if (k->kind == RS_LOOK_POLL) {

@@ -89,7 +89,8 @@ static __always_inline void count_one(__u32 which)
 #define RS_THROTTLE_LOOK_NS 1000000 /* shorter waits are not worth the question */
 #define RS_TASK_GROUPS 4
 #define RS_TASK_CANCELLED 32 /* bit 5 of the task state word, all Tokio 1.x */
-#define RS_PAGE 4096
+#define RS_XOL_SLOT \
+	128 /* the return trampoline is the first slot of its page; others are for stepping */
 #define RS_SUSPECTS_APART_NS 8000000 /* waking the reader costs it some 50 us */
 #define RS_INSTRUCTION_MAX 15
 #define RS_NR_POLL 7
@@ -233,6 +234,46 @@ static __always_inline void row_unlock(struct rs_thread *t)
 	t->seq++;
 }
 
+/* What explains a sleep: the syscall and the file behind its first argument. Only for sleeps inside polls. */
+static __always_inline void describe_sleep(struct rs_memory m, struct rs_thread *t)
+{
+	struct task_struct *task = m.task;
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	__u64 nr = BPF_CORE_READ(regs, orig_ax), fd = BPF_CORE_READ(regs, di);
+	struct fdtable *table;
+	struct file *file = NULL, **files;
+	__s32 polled;
+
+	t->out_nr = (__s32)nr < 0 ? -1 : (__s32)nr;
+	t->out_mode = 0;
+	t->out_fd = 0;
+	if (t->out_nr < 0)
+		return;
+	/* poll and ppoll: the first descriptor of the set stands for it */
+	if (t->out_nr == RS_NR_POLL || t->out_nr == RS_NR_PPOLL) {
+		if (read_user(m, &polled, sizeof(polled), fd) || polled < 0 ||
+		    !BPF_CORE_READ(regs, si))
+			return;
+		fd = polled;
+	}
+	table = BPF_CORE_READ(task, files, fdt);
+	if (!table || fd >= BPF_CORE_READ(table, max_fds))
+		return;
+	files = BPF_CORE_READ(table, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
+	if (!file)
+		return;
+	t->out_fd = fd;
+	t->out_mode = BPF_CORE_READ(file, f_inode, i_mode);
+}
+
+__noinline int note_syscall(struct rs_thread *t)
+{
+	if (t)
+		describe_sleep(own_memory(), t);
+	return 0;
+}
+
 /* Wakes the reader, but not too often: while it is awake it looks at all threads anyway. */
 static __always_inline void wake_reader(struct rs_cpu *cpu, struct rs_thread *t, __u64 now)
 {
@@ -270,6 +311,24 @@ static __always_inline void refill(struct rs_cpu *cpu, __u64 now)
 	cpu->refilled_ns = now;
 }
 
+/* The thread was on the CPU since the last look at it, and is now found inside a system call. */
+static __always_inline void note_kernel_time(struct rs_thread *t, __u64 since, __u64 now)
+{
+	struct rs_poll *p = poll_top(t);
+	struct rs_spell s = {};
+
+	if (!p || !since || p->start_hi == now)
+		return;
+	note_syscall(t);
+	if (t->out_nr < 0)
+		return;
+	s.nr = t->out_nr;
+	s.mode = t->out_mode;
+	s.fd = t->out_fd;
+	s.cpu_ns = now - since;
+	add_spell(p, &s);
+}
+
 SEC("perf_event")
 int on_tick(struct bpf_perf_event_data *ctx)
 {
@@ -277,7 +336,7 @@ int on_tick(struct bpf_perf_event_data *ctx)
 	struct rs_cpu *cpu = this_cpu();
 	struct rs_thread *t;
 	struct rs_look k = {};
-	__u64 timer;
+	__u64 timer, since;
 
 	if (!cpu)
 		return 0;
@@ -288,8 +347,11 @@ int on_tick(struct bpf_perf_event_data *ctx)
 	timer = timer_start(cpu, k.now);
 	t = thread_of_or_new(task);
 	if (t && row_lock(t)) {
+		since = t->last_ns;
 		note_gap(t, 0);
 		apply_look(t, &k);
+		if ((__s64)ctx->regs.ip < 0) /* a kernel address */
+			note_kernel_time(t, since, k.now);
 		tell_suspect(cpu, t, k.now);
 		row_unlock(t);
 	}
@@ -333,46 +395,6 @@ int on_id_write(struct bpf_perf_event_data *ctx)
 	return ended;
 }
 
-/* What explains a sleep: the syscall and the file behind its first argument. Only for sleeps inside polls. */
-static __always_inline void describe_sleep(struct rs_memory m, struct rs_thread *t)
-{
-	struct task_struct *task = m.task;
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	__u64 nr = BPF_CORE_READ(regs, orig_ax), fd = BPF_CORE_READ(regs, di);
-	struct fdtable *table;
-	struct file *file = NULL, **files;
-	__s32 polled;
-
-	t->out_nr = (__s32)nr < 0 ? -1 : (__s32)nr;
-	t->out_mode = 0;
-	t->out_fd = 0;
-	if (t->out_nr < 0)
-		return;
-	/* poll and ppoll: the first descriptor of the set stands for it */
-	if (t->out_nr == RS_NR_POLL || t->out_nr == RS_NR_PPOLL) {
-		if (read_user(m, &polled, sizeof(polled), fd) || polled < 0 ||
-		    !BPF_CORE_READ(regs, si))
-			return;
-		fd = polled;
-	}
-	table = BPF_CORE_READ(task, files, fdt);
-	if (!table || fd >= BPF_CORE_READ(table, max_fds))
-		return;
-	files = BPF_CORE_READ(table, fd);
-	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
-	if (!file)
-		return;
-	t->out_fd = fd;
-	t->out_mode = BPF_CORE_READ(file, f_inode, i_mode);
-}
-
-__noinline int note_syscall(struct rs_thread *t)
-{
-	if (t)
-		describe_sleep(own_memory(), t);
-	return 0;
-}
-
 /*
  * A probe's trap makes it likely that the thread is preempted just there. Before the poll function's first instruction,
  * or after its return, that time is not the poll's. The first instruction may be a jump, which the kernel emulates.
@@ -390,7 +412,7 @@ __noinline int note_preemption(struct rs_thread *t, __u64 now)
 
 	if (!p || !(p->flags & RS_POLL_EXACT_START))
 		return 0;
-	if (config.trampoline && ip - config.trampoline < RS_PAGE) {
+	if (config.trampoline && ip - config.trampoline < RS_XOL_SLOT) {
 		if (!t->returned_ns)
 			t->returned_ns = now;
 		return 0;

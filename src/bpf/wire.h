@@ -95,6 +95,7 @@ struct rs_spell {
 	__u32 count;
 	__u32 fd;
 	__u64 ns; /* asleep; time in the run queue not included */
+	__u64 cpu_ns; /* on the CPU inside that syscall, by ticks */
 };
 #define RS_SPELL_PREEMPTED (-2)
 

@@ -321,8 +321,13 @@ static int open_targets(struct watcher *w, struct rs_error *err)
 	pid_t pids[OPT_MAX_PIDS];
 	int n, r = 0;
 
-	if (w->options->command)
-		return child_start(w->options->command, &w->child, err);
+	if (w->options->command) {
+		struct features f;
+
+		features_try(&f); /* before the command runs, not after */
+		r = features_require(&f, NEED_ALL, err);
+		return r < 0 ? -EACCES : child_start(w->options->command, &w->child, err);
+	}
 	n = select_pids(w->options, pids, err);
 	for (int i = 0; i < n && r >= 0; i++)
 		r = open_target(w, pids[i], err);

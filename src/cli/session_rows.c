@@ -186,15 +186,39 @@ static void watch_end(struct session *s, const struct rs_thread *t, const struct
 	r->watch_fd = watch_word(s->watch, t->tid, t->context + l->id);
 }
 
+/* Probes do not read the scheduler; for a report in the middle of a poll it is looked up here. */
+static void place_exact(struct session *s, const struct rs_thread *t, struct rs_poll *p)
+{
+	struct task_type type = site_decode(p->site);
+	const struct rs_layout *l = &watch_config(s->watch)->copies[type.copy % RS_COPIES];
+	uint64_t sched = 0, tag = l->tag_mt;
+
+	if (!(p->flags & RS_POLL_EXACT_START) || p->role != RS_ROLE_UNKNOWN)
+		return;
+	if (l->sched < 0 ||
+	    process_read(s->process->pid, t->context + l->sched, &sched, sizeof(sched)))
+		return;
+	if (sched && l->ctx_tag >= 0 &&
+	    process_read(s->process->pid, sched + l->ctx_tag, &tag, sizeof(tag)))
+		return;
+	p->role = !sched		      ? RS_ROLE_LOCAL_SET
+		  : (tag & 0xff) == l->tag_mt ? RS_ROLE_WORKER
+					      : RS_ROLE_CURRENT_THREAD;
+	p->sched = sched;
+	process_read(s->process->pid, t->context + l->handle, &p->handle, sizeof(p->handle));
+}
+
 static void report_ongoing(struct session *s, const struct rs_thread *t, const struct rs_poll *p,
 			   struct row_state *r, uint64_t now)
 {
+	struct rs_poll placed = *p;
 	struct block b;
 	char comm[16];
 
+	place_exact(s, t, &placed);
 	r->reported++;
 	read_comm(s->process->pid, t->tid, comm);
-	decode_ongoing(&s->decoder, t, p, comm, now, &b);
+	decode_ongoing(&s->decoder, t, &placed, comm, now, &b);
 	b.level = r->reported - 1;
 	report_block(s, &b);
 }

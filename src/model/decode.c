@@ -139,14 +139,20 @@ static void add_syscall(struct block *b, const struct rs_spell *s)
 		b->syscalls[i] = (struct syscall_use){ .name = name };
 		b->n_syscalls++;
 	}
-	b->syscalls[i].ns += s->ns;
-	b->syscalls[i].count += s->count;
+	b->syscalls[i].ns += s->ns + s->cpu_ns;
+	b->syscalls[i].count += s->count ? s->count : 1;
 	for (; i > 0 && b->syscalls[i].ns > b->syscalls[i - 1].ns; i--) {
 		struct syscall_use swap = b->syscalls[i];
 
 		b->syscalls[i] = b->syscalls[i - 1];
 		b->syscalls[i - 1] = swap;
 	}
+}
+
+/* Copying to a file or a socket is on the CPU, but it is the call that takes the time, not the program's own code. */
+static bool works_in_kernel(enum cause c)
+{
+	return c == CAUSE_FILE || c == CAUSE_SOCKET || c == CAUSE_PIPE || c == CAUSE_PROCESS;
 }
 
 /* The cause is what most of the block's time was: one share per cause, the largest wins (product.md). */
@@ -158,10 +164,18 @@ static void explain(struct block *b, const struct rs_poll *p)
 	shares[is_throttled ? CAUSE_THROTTLED : CAUSE_STARVED] += b->runq_ns;
 	for (size_t i = 0; i < RS_SPELLS; i++) {
 		const struct rs_spell *s = &p->spells[i];
+		enum cause cause;
 
-		if (!s->count)
+		if (!s->count && !s->cpu_ns)
 			continue;
-		shares[syscall_cause(s->nr, s->mode)] += s->ns;
+		cause = syscall_cause(s->nr, s->mode);
+		shares[cause] += s->ns;
+		if (works_in_kernel(cause)) {
+			uint64_t ns = s->cpu_ns < shares[CAUSE_CPU] ? s->cpu_ns : shares[CAUSE_CPU];
+
+			shares[CAUSE_CPU] -= ns;
+			shares[cause] += ns;
+		}
 		add_syscall(b, s);
 	}
 	b->cause = CAUSE_CPU;
@@ -184,7 +198,9 @@ static void describe(struct decoder *d, const struct rs_poll *p, struct block *b
 	}
 	b->phase = (p->flags | p->user_flags) & RS_POLL_DROP ? PHASE_DROP : PHASE_POLL;
 	b->polls = polls_of(p, b->role);
-	b->detection = p->flags & RS_POLL_EXACT_END ? DETECTION_EXACT : DETECTION_SAMPLED;
+	b->detection = p->flags & (b->is_ongoing ? RS_POLL_EXACT_START : RS_POLL_EXACT_END)
+			       ? DETECTION_EXACT
+			       : DETECTION_SAMPLED;
 	b->severity = b->duration_ns >= d->critical_ns ? SEVERITY_CRITICAL
 		      : b->duration_ns >= d->slow_ns   ? SEVERITY_SLOW
 						       : SEVERITY_NONE;

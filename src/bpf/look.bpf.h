@@ -127,6 +127,8 @@ static __always_inline void classify(const struct rs_thread *t, struct task_stru
 		else if (!(k->sched && is_mt &&
 			   !k->id)) /* a worker's id is 0 only around its id guard */
 			k->kind = RS_LOOK_POLL;
+	} else if (k->is_entered && k->sched && !k->core && is_parked(task, k)) {
+		k->kind = RS_LOOK_IN_PLACE; /* block_on inside block_in_place, parked */
 	} else if (k->is_entered) {
 		if (k->sched && k->id && k->id != t->base_id) {
 			k->kind = RS_LOOK_POLL;
@@ -181,6 +183,8 @@ static __always_inline int look_at_copy(struct rs_memory m, struct rs_thread *t,
 			     : RS_ROLE_BLOCK_ON;
 	if (k->kind != RS_LOOK_POLL)
 		return 0;
+	if (!k->sched && k->id == t->idle_id)
+		k->id = 0; /* it has the id between polls, too: a closure's, which calls block_on */
 	read_tick(m, l, k, is_mt);
 	k->nests = is_ct && !(k->flags & RS_POLL_NO_TICK);
 	return 0;

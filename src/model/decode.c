@@ -6,11 +6,11 @@
 
 #include "model/syscalls.h"
 
-/* Between the probes and the future lie the traps (measured 0.4-0.7 us, ten times that when the caches are cold after
- * a sleep) and the runtime's own work. */
-#define EXACT_ERROR_NS 50000
-/* A hardware watchpoint traps after the write; the trap costs up to this in a virtual machine (measured 14-17 us), and the runtime writes a little after the future returned. */
-#define WATCHPOINT_ERROR_NS 50000
+/* Between the future and the runtime's own edges of a poll, where this tool looks, lies work of the runtime: some us,
+ * or ten times that when the caches are cold after a sleep. Part of every bound. */
+#define RUNTIME_NS 50000
+#define EXACT_ERROR_NS 50000 /* two traps of 0.4-0.7 us, likewise (measured) */
+#define WATCHPOINT_ERROR_NS 50000 /* a trap of 14-17 us in a virtual machine, likewise */
 #define BATCH_TO_POLL_NS \
 	1000 /* runtime's clock of the batch to its first poll, typical (tokio-internals.md 0.5) */
 
@@ -211,6 +211,7 @@ static uint64_t estimate_start(const struct rs_poll *p, uint64_t *error_ns)
 {
 	uint64_t width = p->start_hi - p->start_lo, ahead;
 
+	*error_ns += RUNTIME_NS;
 	if (p->flags & RS_POLL_EXACT_START) {
 		*error_ns += EXACT_ERROR_NS / 2;
 		return p->start_lo;

@@ -189,7 +189,7 @@ def measure(program, profiler, pid, options, folder, row):
     row["calls"] = Counter(delay.call for thread in threads.values() for delay in thread.delays)
     if not found.delays:
         row["problems"].append("no call of a poll was delayed: nothing was tested")
-    for name in ("missed", "wrong", "outside_reported", "false", "healthy", "lone"):
+    for name in ("missed", "wrong", "unbound", "outside_reported", "false", "healthy", "lone"):
         if getattr(found, name):
             row["problems"].append(f"{len(getattr(found, name))} {name}")
 
@@ -201,8 +201,9 @@ def in_ms(ns):
 def describe(block):
     task = (block["task"] or {}).get("name")
     calls = ", ".join(f"{one['name']} {in_ms(one['ns'])}" for one in block["syscalls"] or [])
+    lasted = block["duration_ns"] if block["type"] == "block" else block["age_ns"]
     return (f"tid {block['tid']} {block['thread']} {block['role']} task {block['task_id']} {task}: "
-            f"{block.get('duration_ns', block.get('age_ns')) / MS:.2f} ms ± {in_ms(block['error_ns'])} from {block['start_ns']}, "
+            f"{lasted / MS:.2f} ms ± {in_ms(block['error_ns'])} from {block['start_ns']}, "
             f"{block['cause']}: cpu {in_ms(block['oncpu_ns'])}, off {in_ms(block['offcpu_ns'])}, run queue "
             f"{in_ms(block['runq_ns'])} [{calls}]")
 
@@ -219,7 +220,7 @@ def details(row):
     for delay, near in found.missed:
         others = "".join(f"; near: {describe(one)}" for one in near)
         yield f"missed: {delay.call} on tid {delay.tid} at {delay.start}{others}"
-    for name in ("wrong", "outside_reported"):
+    for name in ("wrong", "unbound", "outside_reported"):
         for delay, block in getattr(found, name):
             yield f"{name}: {delay.call} at {delay.start}: {describe(block)}"
     for name in ("false", "healthy", "lone", "own", "slowed"):
@@ -228,14 +229,15 @@ def details(row):
 
 
 HEAD = ("program", "from", "mode", "Tokio found/is", "types found/are", "attach", "delays in polls found",
-        "wrong cause", "outside polls reported", "slowed by strace", "false", "ongoing only", "undisturbed", "own", "by the machine")
+        "wrong cause", "bound not kept", "outside polls reported", "slowed by strace", "false", "ongoing only",
+        "undisturbed", "own", "by the machine")
 
 
 def cells(row):
     found = row.get("verdict")
-    counts = ["–"] * 9
+    counts = ["–"] * 10
     if found:
-        counts = [f"{found.found}/{found.delays}", len(found.wrong),
+        counts = [f"{found.found}/{found.delays}", len(found.wrong), len(found.unbound),
                   f"{len(found.outside_reported)}/{found.outside}", len(found.slowed), len(found.false),
                   len(found.lone), len(found.healthy), len(found.own), found.machine]
     return [row["program"], row["source"], row["mode"], row.get("tokio", "–"), row.get("types", "–"),

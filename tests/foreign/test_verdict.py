@@ -49,9 +49,15 @@ def test_found():
     assert not (found.missed or found.wrong or found.outside_reported or found.false or found.slowed)
 
 
-@pytest.mark.parametrize("reports", [[], [block(tid=2)], [block(start=START - 20 * MS)], [block(ms=20)]])
+@pytest.mark.parametrize("reports", [[], [block(tid=2)], [block(start=START - 20 * MS)], [block(ms=12)]])
 def test_missed(reports):
     assert len(judged(*reports).missed) == 1
+
+
+def test_bound_not_kept():
+    assert not judged(block(error_ns=MS, start=START + MS)).unbound
+    assert len(judged(block(start=START + MS)).unbound) == 1
+    assert len(judged(block(ms=28)).unbound) == 1
 
 
 def test_wrong_cause():

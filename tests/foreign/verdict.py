@@ -25,6 +25,7 @@ class Verdict:
     found: int = 0
     missed: list = field(default_factory=list)
     wrong: list = field(default_factory=list)  # found, with something not right
+    unbound: list = field(default_factory=list)  # found, but wrong by more than the error it states
     outside: int = 0  # delays outside of polls: in other threads, or while waiting for I/O
     outside_reported: list = field(default_factory=list)
     slowed: list = field(default_factory=list)  # blocks without a delay of ours, while strace stopped each call
@@ -49,9 +50,14 @@ def is_starved(block):
 
 
 def covers(block, delay):
-    error = block["error_ns"]
-    slack = (5 * MS if error is None else error) + CLOCKS_NS
-    return block["tid"] == delay.tid and overlap(block, delay.start, delay.end) >= delay.end - delay.start - 2 * slack
+    return block["tid"] == delay.tid and overlap(block, delay.start, delay.end) >= (delay.end - delay.start) / 2
+
+
+def keeps_bound(block, delay):
+    """The delay was inside the poll, so the poll began before it and ended after it."""
+    start, end = span(block)
+    slack = CLOCKS_NS + (block["error_ns"] or 0)
+    return block["error_ns"] is None or (start <= delay.start + slack and end >= delay.end - slack)
 
 
 def polls_here(thread, delay, program):
@@ -74,6 +80,8 @@ def judge_delay(verdict, delay, blocks, longest):
         return
     verdict.found += 1
     block = min(mine, key=lambda one: one["duration_ns"])
+    if not keeps_bound(block, delay):
+        verdict.unbound.append((delay, block))
     # One poll may hold several delays of different kinds; then its cause is that of the longest.
     kinds = plausible(delay.call).union(*(plausible(other.call) for other in longest if
                                           other.tid == delay.tid and overlap(block, other.start, other.end) > 0))

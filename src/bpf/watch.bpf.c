@@ -548,8 +548,8 @@ int on_switch(__u64 *ctx)
 	return 0;
 }
 
-static __noinline void take_remote_look(struct rs_thread *t, struct task_struct *task,
-					struct rs_look *k)
+static __noinline int take_remote_look(struct rs_thread *t, struct task_struct *task,
+				       struct rs_look *k)
 {
 	struct rs_memory m = { task, true };
 
@@ -558,6 +558,7 @@ static __noinline void take_remote_look(struct rs_thread *t, struct task_struct 
 		k->kind = RS_LOOK_UNREADABLE;
 	if (k->kind == RS_LOOK_POLL)
 		open_from(m, t, k);
+	return 0; /* what is left in the register may be a stack pointer, which the verifier refuses */
 }
 
 /* A thread that is new to us, asleep since before we came. */

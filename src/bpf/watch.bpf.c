@@ -558,14 +558,19 @@ static __noinline int take_remote_look(struct rs_thread *t, struct task_struct *
 		k->kind = RS_LOOK_UNREADABLE;
 	if (k->kind == RS_LOOK_POLL)
 		open_from(m, t, k);
-	return 0; /* what is left in the register may be a stack pointer, which the verifier refuses */
+	/* The verifier refuses a stack pointer left in the result's register: keep a result that is used. */
+	int done = 0;
+
+	barrier_var(done);
+	return done;
 }
 
 /* A thread that is new to us, asleep since before we came. */
 static __always_inline void walk_new(struct rs_thread *t, struct task_struct *task,
 				     struct rs_look *k)
 {
-	take_remote_look(t, task, k);
+	if (take_remote_look(t, task, k))
+		return;
 	t->look_kind = k->kind;
 	t->idle_id = k->id;
 	t->idle_sched = k->sched;
@@ -585,7 +590,8 @@ static __always_inline void walk_skipped(struct rs_thread *t, struct task_struct
 	if (p || t->walk_switches != t->switches)
 		return; /* what is on top stays until its end is seen */
 	k->now = t->walk_ns;
-	take_remote_look(t, task, k);
+	if (take_remote_look(t, task, k))
+		return;
 	p = poll_top(t);
 	if (p)
 		p->flags |= RS_POLL_GAPS;

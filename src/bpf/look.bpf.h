@@ -64,13 +64,15 @@ static __always_inline __u64 tls_block(struct rs_memory m, const struct rs_layou
 /* The scheduler's own context: its pointer, kind and Core. */
 static __always_inline int read_scheduler(struct rs_memory m, struct rs_thread *t,
 					  const struct rs_layout *l, __u64 block, struct rs_look *k,
-					  __u64 *ret_tag)
+					  __u64 handle_tag, __u64 *ret_tag)
 {
-	*ret_tag = l->tag_mt;
+	__s64 own = handle_tag == l->tag_mt ? l->worker_ctx : l->current_ctx;
+
+	*ret_tag = handle_tag; /* up to Tokio 1.28 the two kinds have a TLS word each, and no tag */
 	if (l->sched >= 0)
 		k->sched = raw_word(t, l->sched);
-	else if (l->worker_ctx)
-		read_user(m, &k->sched, sizeof(k->sched), block + l->worker_ctx);
+	else if (own)
+		read_user(m, &k->sched, sizeof(k->sched), block + own);
 	if (!k->sched)
 		return 0;
 	if (read_user(m, t->ctx, RS_SCHED, k->sched))
@@ -170,7 +172,7 @@ static __always_inline int look_at_copy(struct rs_memory m, struct rs_thread *t,
 	handle_tag = raw_word(t, l->handle_tag) & 0xff;
 	k->handle = raw_word(t, l->handle);
 	k->is_entered = raw_byte(t, l->runtime) != l->runtime_not_entered;
-	if (read_scheduler(m, t, l, block, k, &tag))
+	if (read_scheduler(m, t, l, block, k, handle_tag, &tag))
 		return -1;
 	is_mt = k->sched ? tag == l->tag_mt : handle_tag == l->tag_mt;
 	is_ct = k->sched ? !is_mt : l->sched < 0 && handle_tag == l->tag_ct;

@@ -117,7 +117,6 @@ __noinline int close_poll(struct rs_thread *t, __u64 end_lo, __u64 end_hi)
 	if (shortest >= config.threshold_ns)
 		emit_block(t, p, end_lo, end_hi);
 	t->depth--;
-	t->watch = 0;
 	outer = poll_top(t);
 	if (!outer)
 		return 0;
@@ -179,8 +178,8 @@ static __always_inline void open_from(struct rs_memory m, struct rs_thread *t,
 	p->flags = k->flags;
 	if (narrow_start(m, l, k, t->in_ns, &lo, &hi))
 		p->flags |= RS_POLL_BATCH_START;
-	if (!lo) {
-		p->flags |= RS_POLL_BEFORE;
+	if (!t->last_ns && !(p->flags & RS_POLL_BATCH_START)) {
+		p->flags |= RS_POLL_BEFORE; /* nobody knows how long before */
 		lo = hi;
 	}
 	p->start_lo = lo;
@@ -245,14 +244,14 @@ __noinline int join_poll(struct rs_thread *t, const struct rs_look *k)
 	if (p && !config.is_exact)
 		adopt(p, k);
 	if (p && (p->flags & RS_POLL_EXACT_START)) {
-		p->seen =
-			k->now; /* a probe will tell its end; ids may change inside, e.g. when an output is dropped */
+		/* A probe will tell its end; ids may change inside, e.g. when an output is dropped. */
+		p->seen = k->now;
 		return 0;
 	}
 	if (p && p->epoch != k->epoch && p->id == k->id && p->sched == k->sched &&
 	    p->copy == k->copy) {
-		p->epoch =
-			k->epoch; /* the tick has been found meanwhile: this look goes by it, the last did not */
+		/* The tick has been found meanwhile: this look goes by it, the last did not. */
+		p->epoch = k->epoch;
 		p->tick = k->tick;
 		p->flags = (p->flags & ~RS_POLL_NO_TICK) | (k->flags & RS_POLL_NO_TICK);
 	}
@@ -275,8 +274,8 @@ __noinline int join_poll(struct rs_thread *t, const struct rs_look *k)
 				return 0;
 			}
 		} else if (p->id) {
-			close_poll(t, p->seen,
-				   k->now); /* task, then the root of the same turn: in sequence */
+			/* a task, then the root of the same turn: one after the other */
+			close_poll(t, p->seen, k->now);
 		}
 		open_sampled(t, k);
 		p = poll_top(t);
@@ -324,8 +323,8 @@ __noinline int leave_polls(struct rs_thread *t, const struct rs_look *k)
 			return 0;
 		if (p->flags & RS_POLL_EXACT_START) {
 			if (k->kind == RS_LOOK_IDLE && k->id == p->id) {
-				p->seen =
-					k->now; /* without a budget, but inside: the return probe will tell */
+				/* without a budget, but inside: the return probe will tell */
+				p->seen = k->now;
 				return 0;
 			}
 			place_exact(t, p, k);
@@ -425,8 +424,6 @@ __noinline int apply_look(struct rs_thread *t, struct rs_look *k)
 		if (t->idle_id != k->id)
 			t->idle_sp = user_sp();
 		t->idle_id = k->id;
-		t->idle_sched = k->sched;
-		t->idle_handle = k->handle;
 		t->idle_copy = k->copy;
 	}
 	t->last_ns = k->now;

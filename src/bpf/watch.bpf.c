@@ -524,15 +524,21 @@ int on_switch(__u64 *ctx)
 	if (!cpu)
 		return 0;
 	cpu->counts[RS_COUNT_SWITCHES]++;
+	if (!cpu->refilled_ns)
+		refill(cpu, bpf_ktime_get_ns());
 	is_over = cpu->tokens <= 0;
 	if (!is_over) {
 		cpu->tokens--;
 	} else {
-		/* Normally a tick does that; but ticks may be late on a machine that is itself stalled. */
-		if ((++cpu->counts[RS_COUNT_SKIPPED] & 15) == 0)
+		__u64 jiffies = bpf_jiffies64();
+
+		cpu->counts[RS_COUNT_SKIPPED]++;
+		/* Normally a tick does that; but they are rare on a CPU that is mostly idle. */
+		if (jiffies != cpu->refilled_jiffies)
 			refill(cpu, bpf_ktime_get_ns());
-		if (!to ||
-		    asleep_in_poll <= 0) /* preempted ones are seen by the next look as gaps */
+		cpu->refilled_jiffies = jiffies;
+		/* threads preempted inside polls are seen by the next look as gaps */
+		if (!to || asleep_in_poll <= 0)
 			return 0;
 	}
 	now = bpf_ktime_get_ns();
@@ -573,8 +579,6 @@ static __always_inline void walk_new(struct rs_thread *t, struct task_struct *ta
 		return;
 	t->look_kind = k->kind;
 	t->idle_id = k->id;
-	t->idle_sched = k->sched;
-	t->idle_handle = k->handle;
 	t->idle_copy = k->copy;
 	t->sp = BPF_CORE_READ((struct pt_regs *)bpf_task_pt_regs(task), sp);
 	t->idle_sp = t->sp;
@@ -701,16 +705,6 @@ int on_exec(__u64 *ctx)
 
 	if (is_target(task))
 		emit_process(RS_EVENT_EXEC, task);
-	return 0;
-}
-
-SEC("tp_btf/sched_process_fork")
-int on_fork(__u64 *ctx)
-{
-	struct task_struct *parent = (void *)ctx[0], *child = (void *)ctx[1];
-
-	if (is_target(parent) && child->tgid != parent->tgid)
-		emit_process(RS_EVENT_FORK, child);
 	return 0;
 }
 

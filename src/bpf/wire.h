@@ -23,18 +23,19 @@
 /* Where one copy of Tokio keeps what a look reads. Offsets in CONTEXT unless said otherwise; RS_UNKNOWN = not there. */
 struct rs_layout {
 	__s64 context; /* CONTEXT, from the thread pointer (tls_module 0) or from the module's TLS block */
-	__s64 worker_ctx; /* Tokio <= 1.28: TLS word that points to the worker's Context, likewise; 0 = none */
+	/* Tokio <= 1.28: TLS words that point to the scheduler's context, likewise; 0 = none */
+	__s64 worker_ctx, current_ctx;
 	__u32 tls_module; /* index in the DTV; 0 = static TLS of the executable */
 	__s16 id, id_tag; /* id_tag: Option tag word before Tokio 1.40 */
 	__s16 sched; /* pointer to scheduler::Context */
 	__s16 handle, handle_tag;
 	__s16 runtime, budget;
-	__s16 ctx_tag, ctx_core,
-		ctx_owner; /* in scheduler::Context; ctx_owner: worker Arc or handle Arc */
+	/* in scheduler::Context; ctx_owner: worker Arc or handle Arc */
+	__s16 ctx_tag, ctx_core, ctx_owner;
 	/* u32 words of the scheduler's Core, one of which counts its turns; alone once it is known which */
 	__s16 ticks_mt[RS_TICKS], ticks_ct[RS_TICKS];
-	__s16 started_mt, batch_mt,
-		started_ct; /* in Core: Instant of the batch's start, u64 polls in the batch */
+	/* in Core: Instant of the batch's start, u64 polls in the batch */
+	__s16 started_mt, batch_mt, started_ct;
 	__s16 worker_index; /* from the worker Arc */
 	__u8 runtime_not_entered; /* value of the runtime byte outside any runtime */
 	__u8 tag_ct, tag_mt; /* values of *ctx_tag; equal to those of *handle_tag */
@@ -42,7 +43,7 @@ struct rs_layout {
 	__u16 size; /* bytes of CONTEXT to copy */
 	__u16 epoch; /* changes with the ticks */
 };
-_Static_assert(sizeof(struct rs_layout) == 72, "rs_layout is shared");
+_Static_assert(sizeof(struct rs_layout) == 80, "rs_layout is shared");
 
 /* Written by user space through the mapped .bss; read by every program. */
 struct rs_config {
@@ -76,10 +77,9 @@ enum rs_poll_flag {
 	RS_POLL_IMPLIED = 32, /* outer poll inferred from two inner ones, never seen itself */
 	RS_POLL_BATCH_START = 64, /* start taken from the runtime's own clock of the batch */
 	RS_POLL_BEFORE = 128, /* began before the first look at its thread */
-	RS_POLL_DOUBTFUL =
-		1024, /* no budget, and a task that may be the thread's own blocking one */
-	RS_POLL_GAPS = 512, /* some switches were not looked at: its parts are not known */
 	RS_POLL_AT_ENTRY = 256, /* preempted before the first instruction of the poll function */
+	RS_POLL_GAPS = 512, /* some switches were not looked at: its parts are not known */
+	RS_POLL_DOUBTFUL = 1024, /* no budget, perhaps the thread's own blocking task */
 };
 
 /* Cookie of a poll function's probe: offset of the task id in its high half, and in the low one: */
@@ -89,7 +89,7 @@ enum rs_poll_flag {
 
 /* One reason to be off CPU inside a poll. */
 struct rs_spell {
-	__s32 nr; /* syscall, -1 = page fault or another exception, RS_SPELL_PREEMPTED */
+	__s32 nr; /* syscall, -1 = page fault or another exception */
 	__u16 mode; /* i_mode of the file behind the first argument, 0 = none */
 	__u16 pad;
 	__u32 count;
@@ -97,7 +97,6 @@ struct rs_spell {
 	__u64 ns; /* asleep; time in the run queue not included */
 	__u64 cpu_ns; /* on the CPU inside that syscall, by ticks */
 };
-#define RS_SPELL_PREEMPTED (-2)
 
 /* A poll in progress or ended. Times are ns of CLOCK_MONOTONIC. */
 struct rs_poll {
@@ -110,17 +109,14 @@ struct rs_poll {
 	__u64 off_ns; /* off CPU, run queue included */
 	__u64 runq_ns;
 	__u64 throttled_ns; /* of the cgroup, while the poll lasted */
-	__u64 excluded_min,
-		excluded_max; /* outer poll: time of inner polls that are surely / maybe blocks */
-	__u64 excluded_off, excluded_runq;
+	/* outer poll: time of inner polls that surely, or perhaps, are blocks of their own */
+	__u64 excluded_min, excluded_max;
 	__u64 sp, ip; /* exact: at the entry; sp finds the return */
 	__u64 header; /* task header when a probe or a suspect's stack gave it */
 	__u64 site; /* exact: low half of the probe's cookie, see RS_SITE_* */
 	__s32 worker;
 	__u16 epoch; /* of the layout that `tick` was read by */
-	__u16 pad;
-	__u32 pad2;
-	__u32 user_flags; /* user space: enum rs_poll_flag found by inspection */
+	__u16 user_flags; /* user space: enum rs_poll_flag found by inspection */
 	struct rs_spell spells[RS_SPELLS];
 };
 
@@ -150,12 +146,12 @@ struct rs_thread {
 	__u8 depth; /* polls under way */
 	__u32 out_fd;
 	__u8 look_kind; /* enum rs_look_kind of the last look */
-	__u8 watch; /* user space: a watchpoint is armed for the poll at the top */
+	__u8 pad;
 	__u8 idle_copy; /* copy the thread was last seen in */
 	__u8 is_counted; /* in asleep_in_poll */
 	__u64 sp; /* user stack pointer at the last look inside a poll */
-	__u64 idle_id, idle_sched,
-		idle_handle; /* CONTEXT as seen at the last look outside a poll */
+	/* the id in CONTEXT at the last look outside a poll */
+	__u64 idle_id;
 	__u64 idle_sp;
 	struct rs_poll polls[RS_DEPTH];
 	__u8 raw[RS_CONTEXT]; /* scratch of the look */
@@ -175,11 +171,9 @@ enum rs_look_kind {
 enum rs_event_kind {
 	RS_EVENT_BLOCK = 1,
 	RS_EVENT_EXEC = 2,
-	RS_EVENT_FORK = 3,
 	RS_EVENT_MARKER = 4,
 	RS_EVENT_TASK_ID = 5,
-	RS_EVENT_SUSPECT =
-		6, /* a poll has reached half the threshold: only a head, wakes the reader */
+	RS_EVENT_SUSPECT = 6, /* a poll gets long: only a head, wakes the reader */
 };
 
 enum rs_marker {
@@ -216,7 +210,7 @@ struct rs_event_marker {
 	__u64 arg;
 };
 
-/* Losses and totals, counted per CPU. Names for the reader are in probe/session.c, in this order. */
+/* Losses and totals, counted per CPU. Names for the reader are in cli/session_report.c. */
 enum rs_counter {
 	RS_COUNT_LOOKS = 0,
 	RS_COUNT_POLLS = 1, /* entries seen by probes */
@@ -224,8 +218,7 @@ enum rs_counter {
 	RS_COUNT_NO_SLOT = 3, /* lost: more than RS_THREADS threads */
 	RS_COUNT_UNREADABLE = 4, /* lost: thread-local memory not present */
 	RS_COUNT_DEPTH = 5, /* lost: polls nested deeper than RS_DEPTH */
-	RS_COUNT_SPELLS =
-		6, /* lost: more than RS_SPELLS reasons in one poll, merged into the last */
+	RS_COUNT_SPELLS = 6, /* lost: more than RS_SPELLS reasons in one poll */
 	RS_COUNT_STORAGE = 7, /* lost: task storage busy or full */
 	RS_COUNT_TIMED_RUNS = 8, /* runs whose own time was taken */
 	RS_COUNT_TIMED_NS = 9,
@@ -241,7 +234,7 @@ struct rs_cpu {
 	__u64 counts[RS_COUNT_MAX];
 	__u64 suspects_ns; /* last RS_EVENT_SUSPECT */
 	__s64 tokens; /* switches that may be looked at; refilled at each tick */
-	__u64 refilled_ns;
+	__u64 refilled_ns, refilled_jiffies;
 };
 
 /* One thread as the task iterator reports it (learn.bpf.c). */

@@ -69,7 +69,7 @@ static enum role role_of(const struct decoder *d, const struct rs_poll *p,
 			       ? ROLE_LOCAL_SET
 			       : ROLE_CURRENT_THREAD;
 	case RS_ROLE_LOCAL_SET:
-		if (p->sched && v && tasks_scheduler(d->tasks, v->schedule) == SCHEDULER_RUNTIME)
+		if (p->sched && !(v && tasks_scheduler(d->tasks, v->schedule) == SCHEDULER_LOCAL))
 			return ROLE_CURRENT_THREAD; /* another id in its turn was a dropped output's */
 		return is_root(d, p, v) ? ROLE_BLOCK_ON : ROLE_LOCAL_SET;
 	case RS_ROLE_BLOCK_ON:
@@ -241,6 +241,12 @@ static bool is_own_task(const struct decoder *d, const struct rs_poll *p)
 	return p->role == RS_ROLE_WORKER && v && v->blocking;
 }
 
+/* A root inferred from two tasks in one turn is believed where a LocalSet has been met: nothing else polls so. */
+static bool is_unfounded(const struct decoder *d, const struct rs_poll *p)
+{
+	return p->flags & RS_POLL_IMPLIED && !tasks_know_local(d->tasks);
+}
+
 int decode_block(struct decoder *d, const struct rs_event_block *e, size_t size, struct block *ret)
 {
 	const struct rs_poll *p = &e->poll;
@@ -249,7 +255,7 @@ int decode_block(struct decoder *d, const struct rs_event_block *e, size_t size,
 	if (size < sizeof(*e) || p->start_hi < p->start_lo || e->end_hi < e->end_lo ||
 	    e->end_lo < p->start_hi || p->excluded_max < p->excluded_min)
 		return -EBADMSG;
-	if (is_own_task(d, p))
+	if (is_own_task(d, p) || is_unfounded(d, p))
 		return -ENODATA;
 	*ret = (struct block){ .tid = e->head.tid };
 	memcpy(ret->thread, e->comm, sizeof(ret->thread));

@@ -128,3 +128,14 @@ enum scheduler_kind tasks_scheduler(const struct tasks *t, uint64_t schedule)
 
 	return s ? s->kind : SCHEDULER_UNKNOWN;
 }
+
+bool tasks_know_local(const struct tasks *t)
+{
+	const struct schedule_entry *s, *next;
+
+	HASH_ITER(hh, t->schedules, s, next) {
+		if (s->kind == SCHEDULER_LOCAL)
+			return true;
+	}
+	return false;
+}

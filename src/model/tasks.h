@@ -29,6 +29,8 @@ enum scheduler_kind {
 	SCHEDULER_LOCAL, /* a LocalSet's */
 };
 int tasks_learn_scheduler(struct tasks *t, uint64_t schedule, enum scheduler_kind kind);
+/* Whether any LocalSet's scheduler has been met. */
+bool tasks_know_local(const struct tasks *t);
 enum scheduler_kind tasks_scheduler(const struct tasks *t, uint64_t schedule);
 
 #endif

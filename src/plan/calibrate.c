@@ -24,7 +24,7 @@ struct tls_copy {
 struct candidate {
 	const struct tokio_layout *row;
 	int64_t offset; /* of CONTEXT in the block */
-	int64_t worker_ctx;
+	int64_t worker_ctx, current_ctx; /* up to Tokio 1.28; 0 = not met */
 	uint32_t module;
 	unsigned int threads, ids_checked, ids_right;
 };
@@ -91,34 +91,35 @@ static bool context_fits(pid_t pid, const struct tokio_layout *r, uint64_t ctx, 
 	       owner == handle;
 }
 
-/* Up to Tokio 1.28 a TLS word of its own points to the worker's context; returns its offset or 0. */
-static int64_t find_worker_ctx(const struct search *s, const struct tokio_layout *r,
-			       const struct tls_copy *tls, const struct rs_thread_info *t,
-			       uint64_t handle)
+/* Up to Tokio 1.28 a TLS word of its own points to the scheduler's context; returns its offset or 0. */
+static int64_t find_own_ctx(const struct search *s, const struct tokio_layout *r,
+			    const struct tls_copy *tls, const struct rs_thread_info *t,
+			    uint64_t handle, bool is_mt)
 {
 	for (size_t o = 0; o + 8 <= tls->size; o += 8)
 		if (is_near_stack(word_at(tls->bytes, o), t) &&
-		    context_fits(s->pid, r, word_at(tls->bytes, o), handle, true))
+		    context_fits(s->pid, r, word_at(tls->bytes, o), handle, is_mt))
 			return o;
 	return 0;
 }
 
 static bool row_fits(const struct search *s, const struct tokio_layout *r,
-		     const struct tls_copy *tls, const struct rs_thread_info *t, size_t o,
-		     int64_t *ret_worker_ctx)
+		     const struct tls_copy *tls, const struct rs_thread_info *t,
+		     struct candidate *c)
 {
-	const unsigned char *b = tls->bytes + o;
+	const unsigned char *b = tls->bytes + c->offset;
 	uint64_t handle, ctx;
 	bool is_mt;
 
-	*ret_worker_ctx = 0;
 	if (!shape_fits(r, b))
 		return false;
 	handle = word_at(b, r->handle);
 	is_mt = (word_at(b, r->handle_tag) & 0xff) == r->handle_mt;
 	if (r->scheduler < 0) {
-		*ret_worker_ctx = is_mt ? find_worker_ctx(s, r, tls, t, handle) : 0;
-		return *ret_worker_ctx != 0;
+		int64_t own = find_own_ctx(s, r, tls, t, handle, is_mt);
+
+		*(is_mt ? &c->worker_ctx : &c->current_ctx) = own;
+		return own != 0;
 	}
 	ctx = word_at(b, r->scheduler);
 	return is_near_stack(ctx, t) && context_fits(s->pid, r, ctx, handle, is_mt);
@@ -132,6 +133,8 @@ static void count_candidate(struct search *s, const struct candidate *c)
 		if (f->row != c->row || f->offset != c->offset || f->module != c->module)
 			continue;
 		f->threads++;
+		f->worker_ctx = f->worker_ctx ? f->worker_ctx : c->worker_ctx;
+		f->current_ctx = f->current_ctx ? f->current_ctx : c->current_ctx;
 		f->ids_checked += c->ids_checked;
 		f->ids_right += c->ids_right;
 		return;
@@ -177,7 +180,7 @@ static void search_block(struct search *s, const struct tls_copy *tls,
 					       .offset = o,
 					       .module = tls->module };
 
-			if (!row_fits(s, &rows[r], tls, t, o, &c.worker_ctx))
+			if (!row_fits(s, &rows[r], tls, t, &c))
 				continue;
 			s->has_runtime = true;
 			check_ids(s, tls, t, &c);
@@ -274,6 +277,7 @@ static void fill_layout(const struct search *s, const struct candidate *c, struc
 	*ret = (struct rs_layout){
 		.context = c->offset + to_thread_pointer,
 		.worker_ctx = c->worker_ctx ? c->worker_ctx + to_thread_pointer : 0,
+		.current_ctx = c->current_ctx ? c->current_ctx + to_thread_pointer : 0,
 		.tls_module = c->module,
 		.id = r->id,
 		.id_tag = r->id_tag,

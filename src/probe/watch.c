@@ -274,7 +274,6 @@ int watch_attach(struct watch *w, struct rs_error *err)
 		{ s->progs.on_switch, &s->links.on_switch },
 		{ s->progs.on_exit, &s->links.on_exit },
 		{ s->progs.on_exec, &s->links.on_exec },
-		{ s->progs.on_fork, &s->links.on_fork },
 	};
 
 	for (size_t i = 0; i < sizeof(tracepoints) / sizeof(*tracepoints); i++) {

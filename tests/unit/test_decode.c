@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* From what the kernel side counted to the block that is told: estimates, bounds, causes, hostile records. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <cmocka.h>
+
+#include "model/decode.h"
+#include "model/syscalls.h"
+
+#define MS 1000000ULL
+
+static struct task_vtable vtables[] = {
+	{ .schedule = 0x100, .name = "app::handler", .name_source = "v0" },
+	{ .schedule = 0x200, .name = "closure", .name_source = "v0", .blocking = true },
+};
+static struct module module = { .open_path = "/nonexistent" };
+static struct tokio_copy copies[RS_COPIES] = {
+	{ .module = &module, .vtables = vtables, .n_vtables = 2 },
+};
+
+static int setup(void **state)
+{
+	static struct decoder d;
+
+	d = (struct decoder){
+		.pid = 7,
+		.copies = copies,
+		.n_copies = 1,
+		.tasks = tasks_new(),
+		.places = places_new(copies),
+		.slow_ns = 10 * MS,
+		.critical_ns = 100 * MS,
+	};
+	*state = &d;
+	return d.tasks && d.places ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	struct decoder *d = *state;
+
+	places_free(d->places);
+	tasks_free(d->tasks);
+	return 0;
+}
+
+/* 20 ms on a worker, found by looks up to 1 ms before and after its edges. */
+static struct rs_event_block sample(void)
+{
+	struct rs_event_block e = {
+		.head = { .kind = RS_EVENT_BLOCK, .tid = 11 },
+		.end_lo = 120 * MS,
+		.end_hi = 121 * MS,
+		.comm = "worker",
+		.poll = {
+			.id = 42,
+			.sched = 0x7000,
+			.handle = 0x9000,
+			.role = RS_ROLE_WORKER,
+			.worker = 3,
+			.start_lo = 99 * MS,
+			.start_hi = 100 * MS,
+			.seen = 120 * MS,
+		},
+	};
+
+	return e;
+}
+
+static void the_estimate_lies_in_the_middle_and_the_bound_covers_both_ends(void **state)
+{
+	struct rs_event_block e = sample();
+	struct block b;
+
+	assert_int_equal(decode_block(*state, &e, sizeof(e), &b), 0);
+	assert_int_equal(b.duration_ns, 21 * MS);
+	assert_true(b.duration_ns - b.error_ns <= 20 * MS);
+	assert_true(b.duration_ns + b.error_ns >= 22 * MS);
+	assert_true(b.error_ns <= MS + 100000);
+	assert_int_equal(b.task_id, 42);
+	assert_int_equal(b.role, ROLE_WORKER);
+	assert_int_equal(b.worker, 3);
+	assert_int_equal(b.polls, 1);
+	assert_int_equal(b.detection, DETECTION_SAMPLED);
+	assert_int_equal(b.severity, SEVERITY_SLOW);
+}
+
+static void edges_seen_by_probes_are_exact(void **state)
+{
+	struct rs_event_block e = sample();
+	struct block b;
+
+	e.poll.flags = RS_POLL_EXACT_START | RS_POLL_EXACT_END;
+	e.poll.start_lo = e.poll.start_hi = 100 * MS;
+	e.end_lo = e.end_hi = 130 * MS;
+	e.poll.site = site_encode(0, 0, false);
+	assert_int_equal(decode_block(*state, &e, sizeof(e), &b), 0);
+	assert_int_equal(b.duration_ns, 30 * MS);
+	assert_true(b.error_ns <= 100000);
+	assert_int_equal(b.detection, DETECTION_EXACT);
+	assert_string_equal(b.task.name, "app::handler");
+}
+
+static void a_block_that_was_there_before_has_no_bound(void **state)
+{
+	struct rs_event_block e = sample();
+	struct block b;
+
+	e.poll.flags = RS_POLL_BEFORE;
+	assert_int_equal(decode_block(*state, &e, sizeof(e), &b), 0);
+	assert_true(b.error_ns == BLOCK_ERROR_UNKNOWN);
+}
+
+static void inner_blocks_are_not_the_outer_ones(void **state)
+{
+	struct rs_event_block e = sample();
+	struct block b;
+
+	e.poll.excluded_min = e.poll.excluded_max = 8 * MS;
+	assert_int_equal(decode_block(*state, &e, sizeof(e), &b), 0);
+	assert_int_equal(b.duration_ns, 13 * MS);
+	e.poll.excluded_max = 12 * MS;
+	assert_int_equal(decode_block(*state, &e, sizeof(e), &b), 0);
+	assert_true(b.error_ns >= 2 * MS);
+}
+
+static enum cause cause_of(void *state, const struct rs_event_block *e)
+{
+	struct block b;
+
+	assert_int_equal(decode_block(state, e, sizeof(*e), &b), 0);
+	assert_int_equal(b.oncpu_ns + b.offcpu_ns + b.runq_ns, b.duration_ns);
+	return b.cause;
+}
+
+static void the_largest_share_is_the_cause(void **state)
+{
+	struct rs_event_block e = sample();
+
+	assert_int_equal(cause_of(*state, &e), CAUSE_CPU);
+	e.poll.off_ns = 15 * MS;
+	e.poll.runq_ns = 15 * MS;
+	assert_int_equal(cause_of(*state, &e), CAUSE_STARVED);
+	e.poll.throttled_ns = 14 * MS;
+	assert_int_equal(cause_of(*state, &e), CAUSE_THROTTLED);
+	e.poll.runq_ns = MS;
+	e.poll.spells[0] = (struct rs_spell){ .nr = SYS_futex, .count = 2, .ns = 14 * MS };
+	assert_int_equal(cause_of(*state, &e), CAUSE_LOCK);
+	e.poll.spells[0] = (struct rs_spell){ .nr = -1, .count = 2, .ns = 14 * MS };
+	assert_int_equal(cause_of(*state, &e), CAUSE_PAGE_FAULT);
+}
+
+static void time_on_the_cpu_inside_a_file_call_is_the_files(void **state)
+{
+	struct rs_event_block e = sample();
+
+	e.poll.spells[0] =
+		(struct rs_spell){ .nr = SYS_fdatasync, .mode = S_IFREG, .cpu_ns = 15 * MS };
+	assert_int_equal(cause_of(*state, &e), CAUSE_FILE);
+	e.poll.spells[0].nr = SYS_sched_yield;
+	assert_int_equal(cause_of(*state, &e), CAUSE_CPU);
+}
+
+static void a_descriptor_says_what_a_read_waits_for(void **state)
+{
+	assert_int_equal(syscall_cause(SYS_read, S_IFIFO), CAUSE_PIPE);
+	assert_int_equal(syscall_cause(SYS_read, S_IFSOCK), CAUSE_SOCKET);
+	assert_int_equal(syscall_cause(SYS_read, S_IFREG), CAUSE_FILE);
+	assert_int_equal(syscall_cause(SYS_read, 0), CAUSE_OTHER);
+	assert_int_equal(syscall_cause(SYS_poll, 0), CAUSE_SLEEP);
+	assert_int_equal(syscall_cause(SYS_wait4, 0), CAUSE_PROCESS);
+	assert_int_equal(syscall_cause(-1, 0), CAUSE_PAGE_FAULT);
+	assert_int_equal(syscall_cause(100000, 0), CAUSE_OTHER);
+	assert_string_equal(syscall_name(SYS_futex), "futex");
+	assert_string_equal(syscall_name(100000), "unknown");
+}
+
+static void a_workers_own_main_loop_is_no_block(void **state)
+{
+	struct decoder *d = *state;
+	struct rs_event_block e = sample();
+	struct block b;
+
+	assert_int_equal(tasks_learn(d->tasks, 0, 42, 1), 0);
+	assert_int_equal(decode_block(d, &e, sizeof(e), &b), -ENODATA);
+	e.poll.sched = 0;
+	e.poll.role = RS_ROLE_LOCAL_SET;
+	assert_int_equal(decode_block(d, &e, sizeof(e), &b), 0);
+	assert_int_equal(b.task_id, 0); /* block_on inside a spawn_blocking closure: the root's */
+	assert_int_equal(b.role, ROLE_BLOCK_ON);
+}
+
+static void hostile_records_are_refused(void **state)
+{
+	struct rs_event_block e = sample();
+	struct block b;
+
+	assert_int_equal(decode_block(*state, &e, sizeof(e) - 1, &b), -EBADMSG);
+	e.poll.start_hi = 98 * MS;
+	assert_int_equal(decode_block(*state, &e, sizeof(e), &b), -EBADMSG);
+	e = sample();
+	e.end_hi = 110 * MS;
+	assert_int_equal(decode_block(*state, &e, sizeof(e), &b), -EBADMSG);
+	e = sample();
+	e.poll.excluded_min = e.poll.excluded_max = 100 * MS;
+	assert_int_equal(decode_block(*state, &e, sizeof(e), &b), -EBADMSG);
+	e = sample();
+	e.poll.flags = RS_POLL_EXACT_START;
+	e.poll.site = UINT64_MAX; /* no such copy, no such vtable */
+	memset(e.comm, 'x', sizeof(e.comm));
+	assert_int_equal(decode_block(*state, &e, sizeof(e), &b), 0);
+	assert_null(b.task.name);
+	assert_int_equal(strlen(b.thread), sizeof(b.thread) - 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			the_estimate_lies_in_the_middle_and_the_bound_covers_both_ends, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(edges_seen_by_probes_are_exact, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_block_that_was_there_before_has_no_bound, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(inner_blocks_are_not_the_outer_ones, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(the_largest_share_is_the_cause, setup, teardown),
+		cmocka_unit_test_setup_teardown(time_on_the_cpu_inside_a_file_call_is_the_files,
+						setup, teardown),
+		cmocka_unit_test(a_descriptor_says_what_a_read_waits_for),
+		cmocka_unit_test_setup_teardown(a_workers_own_main_loop_is_no_block, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(hostile_records_are_refused, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What the model remembers: tasks and their types, marker intervals against blocks, scheduler ticks. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "model/markers.h"
+#include "model/tasks.h"
+#include "plan/calibrate.h"
+
+#define MS 1000000ULL
+
+static void the_oldest_ids_are_forgotten_first(void **state)
+{
+	struct tasks *t = tasks_new();
+	struct task_type type;
+
+	for (uint64_t id = 1; id <= 70000; id++)
+		assert_int_equal(tasks_learn(t, 1, id, id % 100), 0);
+	assert_false(tasks_find(t, 1, 1, &type));
+	assert_false(tasks_find(t, 0, 70000, &type));
+	assert_true(tasks_find(t, 1, 70000, &type));
+	assert_int_equal(type.vtable, 0);
+	assert_int_equal(type.copy, 1);
+	tasks_free(t);
+}
+
+static void a_schedule_pointer_tells_the_scheduler(void **state)
+{
+	struct tasks *t = tasks_new();
+
+	assert_int_equal(tasks_scheduler(t, 0x10), SCHEDULER_UNKNOWN);
+	tasks_learn_scheduler(t, 0x10, SCHEDULER_LOCAL);
+	tasks_learn_scheduler(t, 0x20, SCHEDULER_RUNTIME);
+	assert_int_equal(tasks_scheduler(t, 0x10), SCHEDULER_LOCAL);
+	assert_int_equal(tasks_scheduler(t, 0x20), SCHEDULER_RUNTIME);
+	tasks_free(t);
+}
+
+static void add_block(struct markers *m, int tid, uint64_t start, uint64_t duration)
+{
+	struct block b = { .tid = tid, .start_ns = start, .duration_ns = duration };
+
+	markers_add_block(m, &b);
+}
+
+static void markers_are_compared_with_blocks(void **state)
+{
+	struct markers *m = markers_new();
+	struct validation v = { 0 };
+
+	markers_start(m, 1, 100 * MS);
+	markers_end(m, 1, 150 * MS, 5 * MS);
+	add_block(m, 1, 99 * MS, 52 * MS); /* matches, 2 ms longer */
+	markers_start(m, 1, 200 * MS);
+	markers_end(m, 1, 250 * MS, 5 * MS);
+	add_block(m, 2, 200 * MS, 50 * MS); /* another thread's: that marker is missed */
+	markers_start(m, 3, 300 * MS);
+	markers_end(m, 3, 301 * MS, 5 * MS); /* shorter than the threshold: no marker to match */
+	markers_end(m, 4, 400 * MS, 5 * MS); /* an end without a start */
+	markers_check_id(m, 5, 5);
+	markers_check_id(m, 5, 6);
+	markers_result(m, &v);
+	assert_int_equal(v.markers, 2);
+	assert_int_equal(v.detected, 2);
+	assert_int_equal(v.matched, 1);
+	assert_int_equal(v.missed, 1);
+	assert_int_equal(v.extra, 1);
+	assert_true(v.diff_known);
+	assert_int_equal(v.duration_diff_p50_ns, 2 * MS);
+	assert_int_equal(v.task_ids_agree, 1);
+	assert_int_equal(v.task_ids_differ, 1);
+	markers_free(m);
+}
+
+/* A Core of this process: its tick counts, another candidate is a clock, a third stands still. */
+static void the_tick_is_the_word_that_counts(void **state)
+{
+	static uint32_t core[64];
+	struct tick_watch w = {
+		.candidates = { { .tick = 0 }, { .tick = 64 }, { .tick = 128 } },
+		.n_candidates = 3,
+	};
+	int16_t prior[RS_TICKS];
+
+	tick_watch_prior(&w, prior);
+	assert_int_equal(prior[0], 0);
+	assert_int_equal(prior[2], 128);
+	assert_null(tick_watch_settled(&w));
+	for (int i = 0; i < 4; i++) {
+		tick_watch_feed(&w, getpid(), (uintptr_t)core);
+		core[16] += 7;
+		core[32] += 900000000;
+	}
+	assert_non_null(tick_watch_settled(&w));
+	assert_int_equal(tick_watch_settled(&w)->tick, 64);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_oldest_ids_are_forgotten_first),
+		cmocka_unit_test(a_schedule_pointer_tells_the_scheduler),
+		cmocka_unit_test(markers_are_compared_with_blocks),
+		cmocka_unit_test(the_tick_is_the_word_that_counts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

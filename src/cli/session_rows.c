@@ -243,6 +243,14 @@ static uint64_t poll_age(const struct session *s, const struct rs_thread *t, uin
 	return now - p->start_hi - p->excluded_max;
 }
 
+/* A parked worker until its own task is known; the kernel side tells no block of it either. */
+static bool is_in_doubt(const struct rs_thread *t)
+{
+	const struct rs_poll *p = &t->polls[t->depth - 1];
+
+	return p->flags & RS_POLL_DOUBTFUL && t->task_id != p->id;
+}
+
 static void step_poll(struct session *s, size_t slot, const struct rs_thread *t,
 		      struct row_state *r, uint64_t now)
 {
@@ -261,7 +269,7 @@ static void step_poll(struct session *s, size_t slot, const struct rs_thread *t,
 		inspect(s, slot, t, p, r);
 	if (age >= s->options->threshold_ns / 2)
 		watch_end(s, t, p, r);
-	if (p->flags & RS_POLL_DOUBTFUL && t->task_id != p->id)
+	if (is_in_doubt(t))
 		return;
 	if (age >= ongoing_age(s, r->reported))
 		report_ongoing(s, t, p, r, now);
@@ -295,7 +303,8 @@ uint64_t rows_count_ongoing(struct session *s, uint64_t now)
 		struct rs_thread t;
 
 		if (watch_row(s->watch, slot, &t) && t.depth)
-			count += poll_age(s, &t, now) >= s->options->threshold_ns;
+			count += !is_in_doubt(&t) &&
+				 poll_age(s, &t, now) >= s->options->threshold_ns;
 	}
 	return count;
 }

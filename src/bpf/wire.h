@@ -218,7 +218,7 @@ enum rs_counter {
 	RS_COUNT_NO_SLOT = 3, /* lost: more than RS_THREADS threads */
 	RS_COUNT_UNREADABLE = 4, /* lost: thread-local memory not present */
 	RS_COUNT_DEPTH = 5, /* lost: polls nested deeper than RS_DEPTH */
-	RS_COUNT_SPELLS = 6, /* lost: more than RS_SPELLS reasons in one poll */
+	RS_COUNT_SPELLS = 6, /* lost: reasons of one poll beyond RS_SPELLS, the shortest */
 	RS_COUNT_STORAGE = 7, /* lost: task storage busy or full */
 	RS_COUNT_TIMED_RUNS = 8, /* runs whose own time was taken */
 	RS_COUNT_TIMED_NS = 9,

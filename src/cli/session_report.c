@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* What a session says: hello, blocks, stats, validation, bye. */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/cleanup.h"
 #include "cli/session_parts.h"
 
 #define WATCHES_PER_SECOND 50 /* opening and closing one costs about 100 us */
@@ -43,12 +45,36 @@ static void keep_error(struct session *s, int r)
 		s->sink_error = r;
 }
 
+static int compare_addresses(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* Poll functions: several vtables may share one, where the linker folded identical code. */
+static uint32_t count_types_of(const struct tokio_copy *c)
+{
+	_cleanup_free_
+	uint64_t *polls = calloc(c->n_vtables + 1, sizeof(*polls));
+	uint32_t n = 0;
+
+	if (!polls)
+		return c->n_vtables;
+	for (size_t i = 0; i < c->n_vtables; i++)
+		polls[i] = c->vtables[i].poll;
+	qsort(polls, c->n_vtables, sizeof(*polls), compare_addresses);
+	for (size_t i = 0; i < c->n_vtables; i++)
+		n += i == 0 || polls[i] != polls[i - 1];
+	return n;
+}
+
 static uint32_t count_types(const struct session *s)
 {
 	uint32_t n = 0;
 
 	for (size_t i = 0; i < s->n_copies; i++)
-		n += s->copies[i].n_vtables;
+		n += count_types_of(&s->copies[i]);
 	return n;
 }
 
@@ -71,7 +97,13 @@ void report_hello(struct session *s, uint64_t now)
 		.warnings = s->warnings,
 	};
 
-	if (!learn_is_complete(s))
+	if (!c->n_vtables || !c->tls_memsz)
+		session_warn(
+			s,
+			"Tokio %s keeps no task vtables or ids where they can be found from outside: "
+			"nothing can be watched (1.23 and newer can)",
+			c->version[0] ? c->version : "of unknown version");
+	else if (!learn_is_complete(s))
 		session_warn(
 			s,
 			"no runtime is running yet in %s; its layout will be learned when one starts",

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: (MIT OR Apache-2.0) OR GPL-2.0-only */
+/* The rows of the shared table: whose they are, who may change one, and what is noted in it beside polls. */
+#ifndef RS_BPF_ROWS_H
+#define RS_BPF_ROWS_H
+
+static __always_inline bool is_target(struct task_struct *task)
+{
+	return config.tgid && task->tgid == config.tgid;
+}
+
+__noinline int clear_row(struct rs_thread *t)
+{
+	if (!t)
+		return 0;
+	for (__u32 i = 0; i < sizeof(*t) / sizeof(__u64); i++)
+		((volatile __u64 *)t)[i] = 0; /* too large for the compiler's memset */
+	return 0;
+}
+
+static __noinline struct rs_thread *claim_slot(struct task_struct *task, struct slot *slot)
+{
+	struct rs_thread *t;
+	__u32 row;
+
+	if (bpf_map_pop_elem(&free_slots, &row)) {
+		row = __sync_fetch_and_add(&n_slots, 1);
+		if (row >= RS_THREADS) {
+			__sync_fetch_and_sub(&n_slots, 1);
+			count_one(RS_COUNT_NO_SLOT);
+			return NULL;
+		}
+	}
+	t = bpf_map_lookup_elem(&threads, &row);
+	if (!t)
+		return NULL;
+	clear_row(t);
+	t->run_delay = task->sched_info.run_delay;
+	if (task->start_time > config.attached_ns)
+		t->last_ns = task->start_time; /* it did not poll before that */
+	t->tid = pid_at_level(task, config.pid_level);
+	slot->number = row + 1;
+	return t;
+}
+
+static __always_inline struct rs_thread *thread_of(struct task_struct *task)
+{
+	struct slot *slot = bpf_task_storage_get(&slots, task, 0, 0);
+	__u32 row;
+
+	if (!slot)
+		return NULL;
+	row = slot->number - 1;
+	return slot->number ? bpf_map_lookup_elem(&threads, &row) : NULL;
+}
+
+static __always_inline struct rs_thread *thread_of_or_new(struct task_struct *task)
+{
+	struct slot *slot = bpf_task_storage_get(&slots, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	__u32 row;
+
+	if (!slot) {
+		count_one(RS_COUNT_STORAGE);
+		return NULL;
+	}
+	if (!slot->number)
+		return claim_slot(task, slot);
+	row = slot->number - 1;
+	return bpf_map_lookup_elem(&threads, &row);
+}
+
+/* Takes the own time of one run in 64. */
+static __always_inline __u64 timer_start(struct rs_cpu *cpu, __u64 now)
+{
+	return (++cpu->counts[RS_COUNT_RUNS] & 63) == 0 ? now : 0;
+}
+
+static __always_inline void timer_stop(struct rs_cpu *cpu, __u64 started)
+{
+	if (!started)
+		return;
+	cpu->counts[RS_COUNT_TIMED_RUNS]++;
+	cpu->counts[RS_COUNT_TIMED_NS] += bpf_ktime_get_ns() - started;
+}
+
+/* A probe program may be interrupted by a tick on the same thread: `seq` is odd while its row is being changed. */
+static __always_inline bool row_lock(struct rs_thread *t)
+{
+	if (t->seq & 1) {
+		count_one(RS_COUNT_BUSY);
+		return false;
+	}
+	t->seq++;
+	barrier();
+	return true;
+}
+
+static __always_inline void forget_sleeper(struct rs_thread *t)
+{
+	if (!t->is_counted)
+		return;
+	t->is_counted = 0;
+	__sync_fetch_and_add(&asleep_in_poll, -1);
+}
+
+/* Were there switches of the current thread that nobody looked at? `own`: those that this look itself is about. */
+static __always_inline void note_gap(struct rs_thread *t, __u64 own)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 switches = task->nvcsw + task->nivcsw;
+	struct rs_poll *p = poll_top(t);
+
+	if (t->out_ns) {
+		/* Its switch-in was not traced (seen after some tasks of a host's agent): it was about now. */
+		t->pending_off += bpf_ktime_get_ns() - t->out_ns;
+		t->out_ns = 0;
+		forget_sleeper(t);
+	}
+	if (switches != t->switches + own) {
+		t->in_ns = bpf_ktime_get_ns();
+		if (p && !(p->flags & RS_POLL_EXACT_START) && p->flags & RS_POLL_NO_TICK)
+			close_poll(t, p->seen,
+				   t->in_ns); /* the same task again need not be the same poll */
+		else if (p)
+			p->flags |= RS_POLL_GAPS;
+	}
+	t->switches = switches;
+}
+
+static __always_inline void row_unlock(struct rs_thread *t)
+{
+	barrier();
+	t->seq++;
+}
+
+/* What explains a sleep: the syscall and the file behind its first argument. Only for sleeps inside polls. */
+static __always_inline void describe_sleep(struct rs_memory m, struct rs_thread *t)
+{
+	struct task_struct *task = m.task;
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	__u64 nr = BPF_CORE_READ(regs, orig_ax), fd = BPF_CORE_READ(regs, di);
+	struct fdtable *table;
+	struct file *file = NULL, **files;
+	__s32 polled;
+
+	t->out_nr = (__s32)nr < 0 ? -1 : (__s32)nr;
+	t->out_mode = 0;
+	t->out_fd = 0;
+	if (t->out_nr < 0)
+		return;
+	/* poll and ppoll: the first descriptor of the set stands for it */
+	if (t->out_nr == RS_NR_POLL || t->out_nr == RS_NR_PPOLL) {
+		if (read_user(m, &polled, sizeof(polled), fd) || polled < 0 ||
+		    !BPF_CORE_READ(regs, si))
+			return;
+		fd = polled;
+	}
+	table = BPF_CORE_READ(task, files, fdt);
+	if (!table || fd >= BPF_CORE_READ(table, max_fds))
+		return;
+	files = BPF_CORE_READ(table, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
+	if (!file)
+		return;
+	t->out_fd = fd;
+	t->out_mode = BPF_CORE_READ(file, f_inode, i_mode);
+}
+
+__noinline int note_syscall(struct rs_thread *t)
+{
+	if (t)
+		describe_sleep(own_memory(), t);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: (MIT OR Apache-2.0) OR GPL-2.0-only */
+/* Threads that sleep and are met by no tick and no switch. */
+#ifndef RS_BPF_WALK_H
+#define RS_BPF_WALK_H
+
+static __noinline int take_remote_look(struct rs_thread *t, struct task_struct *task,
+				       struct rs_look *k)
+{
+	struct rs_memory m = { task, true };
+
+	k->copy = config.walk_copy & (RS_COPIES - 1);
+	if (look_at_copy(m, t, &config.copies[k->copy], k))
+		k->kind = RS_LOOK_UNREADABLE;
+	if (k->kind == RS_LOOK_POLL)
+		open_from(m, t, k);
+	/* The verifier refuses a stack pointer left in the result's register: keep a result that is used. */
+	int done = 0;
+
+	barrier_var(done);
+	return done;
+}
+
+/* A thread that is new to us, asleep since before we came. */
+static __always_inline void walk_new(struct rs_thread *t, struct task_struct *task,
+				     struct rs_look *k)
+{
+	if (take_remote_look(t, task, k))
+		return;
+	t->look_kind = k->kind;
+	t->idle_id = k->id;
+	t->idle_copy = k->copy;
+	t->sp = BPF_CORE_READ((struct pt_regs *)bpf_task_pt_regs(task), sp);
+	t->idle_sp = t->sp;
+	t->out_kind = RS_OUT_ASLEEP;
+}
+
+/* A thread whose last switch-out was skipped, asleep since the last walk at least. */
+static __always_inline void walk_skipped(struct rs_thread *t, struct task_struct *task,
+					 struct rs_look *k)
+{
+	struct rs_poll *p = poll_top(t);
+
+	if (p || t->walk_switches != t->switches)
+		return; /* what is on top stays until its end is seen */
+	k->now = t->walk_ns;
+	if (take_remote_look(t, task, k))
+		return;
+	p = poll_top(t);
+	if (p)
+		p->flags |= RS_POLL_GAPS;
+	t->look_kind = k->kind;
+	t->out_kind = RS_OUT_ASLEEP;
+	k->now = t->walk_ns;
+}
+
+/*
+ * Looks at threads that sleep and were met by no tick and no switch: once after attaching, for each copy of Tokio, and
+ * again and again while switches are being skipped. A thread that wakes up meanwhile is left to the other programs.
+ */
+SEC("iter.s/task")
+int on_walk(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct rs_look k = { .now = bpf_ktime_get_ns(), .is_asleep = 1 };
+	struct rs_thread *t;
+	__u64 switches;
+	bool is_new;
+
+	if (!task || !is_target(task) || !task->__state)
+		return 0;
+	switches = task->nvcsw + task->nivcsw;
+	t = thread_of(task);
+	is_new = !t || (t->look_kind == RS_LOOK_NOT_TOKIO && !t->switches);
+	if (t && !is_new && (t->out_ns || switches != t->walk_switches)) {
+		t->walk_ns = k.now;
+		t->walk_switches = switches;
+		return 0;
+	}
+	if (!t)
+		t = thread_of_or_new(task);
+	if (!t || !row_lock(t))
+		return 0;
+	t->switches = switches;
+	if (is_new)
+		walk_new(t, task, &k);
+	else
+		walk_skipped(t, task, &k);
+	if (task->nvcsw + task->nivcsw != switches || !task->__state) {
+		t->depth = 0;
+	} else if (t->depth || is_new) {
+		if (t->depth)
+			describe_sleep((struct rs_memory){ task, true }, t);
+		if (t->depth && !t->is_counted) {
+			t->is_counted = 1;
+			__sync_fetch_and_add(&asleep_in_poll, 1);
+		}
+		t->out_ns = k.now;
+	}
+	row_unlock(t);
+	return 0;
+}
+
+#endif

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "cli/child.h"
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -47,14 +48,6 @@ struct watcher {
 	struct rs_error last_error; /* why the last process under the command was none */
 	int last_result;
 };
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * SECOND_NS + t.tv_nsec;
-}
 
 static int exit_code_of(int r)
 {
@@ -219,7 +212,7 @@ static void find_in_child(struct watcher *w, uint64_t now)
 
 static void step(struct watcher *w)
 {
-	uint64_t now = monotonic_ns();
+	uint64_t now = now_ns();
 
 	step_targets(w);
 	if (w->reason)
@@ -374,7 +367,7 @@ int cmd_watch(const struct options *o)
 	w.out.color = output_color(o, w.out.out);
 	w.out.enable_pids = o->n_pids > 1 || o->command;
 	if (o->duration_ns)
-		w.stop_ns = monotonic_ns() + o->duration_ns;
+		w.stop_ns = now_ns() + o->duration_ns;
 	raise_priority();
 	r = open_signals(&w);
 	if (r >= 0)

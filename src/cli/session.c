@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/session_parts.h"
 
@@ -18,14 +17,6 @@
 #define LEARN_LATER_NS 500000000ULL
 #define HELLO_PATIENCE_NS 2000000000ULL
 #define SECOND_NS 1000000000ULL
-
-uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * SECOND_NS + t.tv_nsec;
-}
 
 void session_warn(struct session *s, const char *format, ...)
 {
@@ -124,8 +115,8 @@ int session_open(const struct options *o, pid_t pid, const struct sink *sink,
 	s->out = out;
 	for (size_t i = 0; i < RS_THREADS; i++)
 		s->rows[i].watch_fd = -1;
-	s->watch_tokens = 50;
-	s->inspect_tokens = 200;
+	s->watch_tokens = WATCHES_PER_SECOND;
+	s->inspect_tokens = INSPECTIONS_PER_SECOND;
 	s->opened_ns = s->stats_ns = now_ns();
 	s->next_stats_ns = s->opened_ns + SECOND_NS;
 	r = open_parts(s, pid, err);

@@ -3,6 +3,7 @@
 #ifndef RS_CLI_SESSION_PARTS_H
 #define RS_CLI_SESSION_PARTS_H
 
+#include "base/clock.h"
 #include "cli/session.h"
 #include "model/decode.h"
 #include "model/markers.h"
@@ -20,6 +21,10 @@ struct copy_state {
 	struct tick_watch ticks_mt, ticks_ct;
 	struct probe_group *enter, *leave;
 };
+
+/* What a session may spend on long polls, beside what the kernel side does. */
+#define WATCHES_PER_SECOND 50 /* opening and closing one costs about 100 us */
+#define INSPECTIONS_PER_SECOND 200 /* each reads a stack of the target: 20-100 us */
 
 /* Which poll functions are probed. */
 enum probing { PROBE_NONE, PROBE_OFFENDERS, PROBE_ALL };
@@ -80,7 +85,6 @@ struct session {
 	char warning_text[8][160];
 };
 
-uint64_t now_ns(void);
 void session_warn(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* session_learn.c: copies of Tokio, their layouts, exact probes. */

@@ -7,8 +7,6 @@
 #include "base/cleanup.h"
 #include "cli/session_parts.h"
 
-#define WATCHES_PER_SECOND 50 /* opening and closing one costs about 100 us */
-#define INSPECTIONS_PER_SECOND 200 /* each reads a stack of the target: 20-100 us */
 #define TICK_INTERRUPT_NS \
 	1500 /* timer interrupt and dispatch around one tick, measured in a virtual machine */
 

@@ -4,10 +4,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 #define CALLS 500
 #define BODY_NS \
@@ -37,13 +37,11 @@ static uint64_t offset_in_file(const void *function)
 static uint64_t time_calls(void)
 {
 	void (*volatile call)(void) = scratch_function;
-	struct timespec from, to;
+	uint64_t from = now_ns();
 
-	clock_gettime(CLOCK_MONOTONIC, &from);
 	for (int i = 0; i < CALLS; i++)
 		call();
-	clock_gettime(CLOCK_MONOTONIC, &to);
-	return (to.tv_sec - from.tv_sec) * 1000000000ULL + to.tv_nsec - from.tv_nsec;
+	return now_ns() - from;
 }
 
 /* The least of a few tries: what else the machine did meanwhile is not the probe's price. */

@@ -26,11 +26,11 @@ has_python_modules() {
 sys.exit(not all(u.find_spec(m) for m in sys.argv[1:]))' "$2" ${3:+"$3"} >/dev/null 2>&1
 }
 
-# A Python put before the system's in PATH (pyenv, conda) usually lacks the system's packages.
+# A Python put before the system's in PATH (pyenv, conda) usually lacks the system's packages, or
+# has only some of them; what the bootstrap script installs goes to the system's.
 if [ -z "${PYTHON:-}" ]; then
 	PYTHON=python3
-	if ! has_python_modules python3 pytest jsonschema &&
-		has_python_modules /usr/bin/python3 pytest jsonschema; then
+	if [ -x /usr/bin/python3 ] && ! has_python_modules python3 pytest jsonschema; then
 		PYTHON=/usr/bin/python3
 	fi
 fi

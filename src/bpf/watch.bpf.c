@@ -19,6 +19,8 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 struct rs_config config;
 
+extern bool bpf_session_is_return(void) __ksym __weak;
+
 /* The kernel passes the previous state as a fourth argument since 5.18 (fa2c3254d7cf). */
 const volatile bool has_prev_state = false;
 const volatile bool has_throttled_time = false;
@@ -63,6 +65,21 @@ struct {
 	__type(value, struct rs_cpu);
 } cpus SEC(".maps");
 
+#define RS_SITES 2048 /* a power of two; functions that share a row share its fate */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RS_SITES);
+	__type(key, __u32);
+	__type(value, struct rs_site);
+} sites SEC(".maps");
+
+static __always_inline struct rs_site *site_of(__u64 cookie)
+{
+	__u32 row = cookie & (RS_SITES - 1);
+
+	return bpf_map_lookup_elem(&sites, &row);
+}
+
 /* Threads asleep inside a poll whose switch-out was looked at: their switch-in must be, too. */
 __s32 asleep_in_poll;
 
@@ -93,6 +110,10 @@ static __always_inline void count_one(__u32 which)
 	128 /* the return trampoline is the first slot of its page; others are for stepping */
 #define RS_SUSPECTS_APART_NS 8000000 /* waking the reader costs it some 50 us */
 #define RS_INSTRUCTION_MAX 15
+#define RS_SITE_WINDOW_NS 100000000
+#define RS_SITE_POLLS_AWAITED 100 /* a window: returns of the first so many are always seen */
+#define RS_SITE_SLOW_NS 2000000000ULL
+#define RS_HEADER_WORDS 8 /* read of a task's header; a power of two */
 #define RS_NR_POLL 7
 #define RS_NR_FUTEX 202
 #define RS_NR_PPOLL 271
@@ -142,8 +163,7 @@ static __always_inline void tell_suspect(struct rs_cpu *cpu, struct rs_thread *t
 {
 	struct rs_poll *p = poll_top(t);
 
-	if (!p || p->flags & RS_POLL_EXACT_START || t->suspect_ns == p->start_hi ||
-	    now - p->start_hi < config.threshold_ns / 2)
+	if (!p || t->suspect_ns == p->start_hi || now - p->start_hi < config.threshold_ns / 2)
 		return;
 	t->suspect_ns = p->start_hi;
 	wake_reader(cpu, t, now);
@@ -223,10 +243,12 @@ int on_id_write(struct bpf_perf_event_data *ctx)
 	if (row_lock(t)) {
 		struct rs_poll *p = poll_top(t);
 
-		if (p && !(p->flags & RS_EXACT)) {
+		if (p && !(p->flags & (RS_POLL_RETURNS | RS_POLL_EXACT_END))) {
 			settle_spell(t);
 			take_look(t, &k);
 			if (k.kind != RS_LOOK_POLL || k.id != p->id) {
+				if (p->flags & RS_POLL_EXACT_START)
+					place_exact(t, p, &k);
 				p->flags |= RS_POLL_WATCHED_END;
 				p->seen = now;
 				ended = 1;

@@ -55,7 +55,7 @@ struct rs_config {
 	__u32 token_ns, tokens_max; /* see rs_cpu.tokens; one comes every token_ns */
 	__u32 is_exact; /* polls are timed by probes where an entry has been seen */
 	__u32 walk_copy; /* the copy on_walk is about */
-	__u32 pad;
+	__u32 is_fine; /* the threshold is so short that ticks may miss a block: await every return */
 	__u64 trampoline; /* page of the target that returns of probed functions pass, 0 = none yet */
 	struct rs_layout copies[RS_COPIES];
 };
@@ -80,12 +80,21 @@ enum rs_poll_flag {
 	RS_POLL_AT_ENTRY = 256, /* preempted before the first instruction of the poll function */
 	RS_POLL_GAPS = 512, /* some switches were not looked at: its parts are not known */
 	RS_POLL_DOUBTFUL = 1024, /* no budget, perhaps the thread's own blocking task */
+	RS_POLL_RETURNS = 2048, /* a probe will see its return */
 };
 
-/* Cookie of a poll function's probe: offset of the task id in its high half, and in the low one: */
+/* Cookie of a poll function's probe: offset of the task id (a multiple of 8, behind the scheduler's pointer) in its high
+ * half, and in the low one: */
 #define RS_SITE_VTABLE 0x07ffffff /* index among the vtables of its copy */
 #define RS_SITE_DROP 0x08000000 /* the function drops the future instead of polling it */
 #define RS_SITE_COPY_SHIFT 28
+
+/* What one CPU remembers of a probed function, to decide whether the returns of its polls are worth their price. */
+struct rs_site {
+	__u64 slow_until_ns; /* a poll of it was long: its returns are awaited until then */
+	__u64 window_ns; /* `polls` counts since then */
+	__u64 polls;
+};
 
 /* One reason to be off CPU inside a poll. */
 struct rs_spell {
@@ -112,8 +121,9 @@ struct rs_poll {
 	/* outer poll: time of inner polls that surely, or perhaps, are blocks of their own */
 	__u64 excluded_min, excluded_max;
 	__u64 sp, ip; /* exact: at the entry; sp finds the return */
-	__u64 header; /* task header when a probe or a suspect's stack gave it */
-	__u64 site; /* exact: low half of the probe's cookie, see RS_SITE_* */
+	__u64 header; /* exact: task header, and its scheduler */
+	__u64 scheduler;
+	__u64 site; /* exact: the probe's cookie, see RS_SITE_* */
 	__s32 worker;
 	__u16 epoch; /* of the layout that `tick` was read by */
 	__u16 user_flags; /* user space: enum rs_poll_flag found by inspection */
@@ -226,6 +236,7 @@ enum rs_counter {
 	RS_COUNT_SWITCHES = 11,
 	RS_COUNT_SKIPPED = 12, /* switches not looked at, to keep the budget */
 	RS_COUNT_BUSY = 13, /* looks that met a probe at work on the same thread */
+	RS_COUNT_RETURNS = 14, /* polls whose return is seen by a probe, too */
 	RS_COUNT_MAX = 16,
 };
 

@@ -199,8 +199,7 @@ struct session *session_free(struct session *s)
 	for (size_t i = 0; i < s->n_marker_probes; i++)
 		probe_group_free(s->marker_probes[i]);
 	for (size_t i = 0; i < RS_COPIES; i++) {
-		probe_group_free(s->state[i].enter);
-		probe_group_free(s->state[i].leave);
+		probe_group_free(s->state[i].polls);
 		vtable_index_free(s->state[i].vtables);
 	}
 	watch_free(s->watch);

@@ -12,11 +12,16 @@
 #define CALM_CHECKS \
 	30 /* below half the budget for so long: exact again; doubles each time it was too dear */
 
+static bool is_fine(const struct options *o)
+{
+	return o->threshold_ns * o->freq < PERIODS_TO_SAMPLE * SECOND_NS;
+}
+
 bool auto_wants_exact(const struct options *o)
 {
 	if (o->mode != MODE_AUTO)
 		return o->mode == MODE_EXACT;
-	return o->threshold_ns * o->freq < PERIODS_TO_SAMPLE * SECOND_NS;
+	return is_fine(o);
 }
 
 /* Turns of all schedulers, from the counters that the last looks left in the rows: polls in any mode. */
@@ -58,6 +63,7 @@ void auto_start(struct session *s)
 {
 	struct rs_error err = { 0 };
 
+	watch_config(s->watch)->is_fine = is_fine(s->options);
 	if (!auto_wants_exact(s->options))
 		return;
 	s->price_ns = probe_price_ns(s->watch, &err);
@@ -95,9 +101,11 @@ void auto_step(struct session *s, uint64_t now)
 
 	if (!s->is_auto || elapsed < CHECK_NS || watch_counters(s->watch, counters) < 0)
 		return;
-	probed = counters[RS_COUNT_POLLS] - s->auto_polls;
+	/* a return costs about what an entry does */
+	probed = counters[RS_COUNT_POLLS] + counters[RS_COUNT_RETURNS];
 	turns = count_turns(s);
-	s->auto_polls = counters[RS_COUNT_POLLS];
+	probed -= s->auto_probed;
+	s->auto_probed += probed;
 	if (s->auto_ns && s->probing != PROBE_NONE &&
 	    cost_percent(s, probed, elapsed) > s->options->budget_percent)
 		step_down(s);

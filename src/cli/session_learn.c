@@ -271,20 +271,14 @@ static int attach_polls(struct session *s, size_t copy, struct rs_error *err)
 	_cleanup_free_
 	struct probe_site *sites = calloc(2 * c->n_vtables + 1, sizeof(*sites));
 	size_t n;
-	int r;
 
 	if (!sites)
 		return -ENOMEM;
 	n = list_sites(s, copy, sites);
-	if (!n || state->enter)
+	if (!n || state->polls)
 		return 0;
-	/* Returns first: an entry without its return would look like an endless poll. */
-	r = watch_probe(s->watch, PROBE_POLL_RETURN, true, s->process->pid, c->module->probe_path,
-			sites, n, &state->leave, err);
-	if (r >= 0)
-		r = watch_probe(s->watch, PROBE_POLL_ENTER, false, s->process->pid,
-				c->module->probe_path, sites, n, &state->enter, err);
-	return r;
+	return watch_probe_polls(s->watch, s->process->pid, c->module->probe_path, sites, n,
+				 &state->polls, err);
 }
 
 static int attach_marker(struct session *s, const struct tokio_copy *c, enum probe_program program,
@@ -335,8 +329,7 @@ void learn_detach_exact(struct session *s)
 {
 	watch_config(s->watch)->is_exact = false;
 	for (size_t i = 0; i < s->n_copies; i++) {
-		s->state[i].enter = probe_group_free(s->state[i].enter);
-		s->state[i].leave = probe_group_free(s->state[i].leave);
+		s->state[i].polls = probe_group_free(s->state[i].polls);
 	}
 }
 

@@ -19,7 +19,7 @@ struct copy_state {
 	bool is_calibrated, has_tick_mt, has_tick_ct;
 	struct calibration calibration;
 	struct tick_watch ticks_mt, ticks_ct;
-	struct probe_group *enter, *leave;
+	struct probe_group *polls;
 };
 
 /* What a session may spend on long polls, beside what the kernel side does. */
@@ -67,8 +67,8 @@ struct session {
 	enum probing probing;
 	struct task_type offenders[OFFENDERS_MAX]; /* types that were seen to block */
 	size_t n_offenders;
-	uint64_t price_ns; /* of one poll timed by probes */
-	uint64_t auto_ns, auto_polls;
+	uint64_t price_ns; /* of one hit of a probe */
+	uint64_t auto_ns, auto_probed;
 	unsigned int calm_checks, calm_needed;
 	bool has_hello;
 	bool has_exec;

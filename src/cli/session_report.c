@@ -204,6 +204,11 @@ static uint64_t bpf_cost_ns(const uint64_t now[RS_COUNT_MAX], const uint64_t the
 	return cost + ticks * TICK_INTERRUPT_NS;
 }
 
+static uint64_t count_hits(const uint64_t counters[RS_COUNT_MAX])
+{
+	return counters[RS_COUNT_POLLS] + counters[RS_COUNT_RETURNS];
+}
+
 void report_stats(struct session *s, uint64_t now)
 {
 	uint64_t counters[RS_COUNT_MAX], cpu = own_cpu_ns(), elapsed = now - s->stats_ns;
@@ -224,7 +229,7 @@ void report_stats(struct session *s, uint64_t now)
 	st.polls_known = s->is_exact;
 	st.samples = counters[RS_COUNT_LOOKS];
 	st.bpf_ns = bpf_cost_ns(counters, s->counters, s->options->freq * elapsed / 1000000000ULL) +
-		    (counters[RS_COUNT_POLLS] - s->counters[RS_COUNT_POLLS]) * s->price_ns;
+		    (count_hits(counters) - count_hits(s->counters)) * s->price_ns;
 	st.user_ns = cpu - s->cpu_ns;
 	st.percent = 100.0 * (st.bpf_ns + st.user_ns) / elapsed;
 	memcpy(s->counters, counters, sizeof(counters));

@@ -27,15 +27,6 @@ static void read_comm(pid_t pid, uint32_t tid, char ret[16])
 		ret[strcspn(ret, "\n")] = 0;
 }
 
-/* A runtime's tasks hold its handle; a task that does not, but is polled, is a LocalSet's. */
-static void learn_scheduler(struct session *s, const struct task_vtable *v, uint64_t scheduler,
-			    uint64_t handle)
-{
-	if (handle && tasks_scheduler(s->decoder.tasks, v->schedule) == SCHEDULER_UNKNOWN)
-		tasks_learn_scheduler(s->decoder.tasks, v->schedule,
-				      scheduler == handle ? SCHEDULER_RUNTIME : SCHEDULER_LOCAL);
-}
-
 /* Looks for the task's header on the stack: near the scheduler's context, else anywhere above the stack pointer. */
 static bool find_header(struct session *s, const struct rs_thread *t, const struct rs_poll *p,
 			struct found_header *ret)
@@ -65,25 +56,13 @@ static bool find_header(struct session *s, const struct rs_thread *t, const stru
 	return false;
 }
 
-/* A poll timed by a probe has its type from the probe; only the kind of its scheduler may be unknown. */
-static void inspect_exact(struct session *s, const struct rs_thread *t, const struct rs_poll *p)
+/* A poll timed by a probe has its type from the probe. */
+static void inspect_exact(struct session *s, const struct rs_poll *p)
 {
 	struct task_type type = site_decode(p->site);
-	const struct task_vtable *v;
-	uint64_t scheduler, handle;
-	int16_t handle_off;
 
-	if (type.copy >= s->n_copies || type.vtable >= s->copies[type.copy].n_vtables ||
-	    !s->state[type.copy].is_calibrated)
-		return;
-	places_want(s->decoder.places, type.copy, type.vtable);
-	v = &s->copies[type.copy].vtables[type.vtable];
-	handle_off = s->state[type.copy].calibration.layout.handle;
-	if (tasks_scheduler(s->decoder.tasks, v->schedule) == SCHEDULER_UNKNOWN &&
-	    !process_read(s->process->pid, p->header + v->scheduler_off, &scheduler,
-			  sizeof(scheduler)) &&
-	    !process_read(s->process->pid, t->context + handle_off, &handle, sizeof(handle)))
-		learn_scheduler(s, v, scheduler, handle);
+	if (type.copy < s->n_copies && type.vtable < s->copies[type.copy].n_vtables)
+		places_want(s->decoder.places, type.copy, type.vtable);
 }
 
 /* A task that was cancelled before this poll began is only being dropped. Cancelled while it is polled, it would be
@@ -119,7 +98,7 @@ static void inspect(struct session *s, size_t slot, const struct rs_thread *t,
 	struct found_header h;
 
 	if (p->flags & RS_POLL_EXACT_START) {
-		inspect_exact(s, t, p);
+		inspect_exact(s, p);
 		return;
 	}
 	if (!p->id || p->copy >= s->n_copies || r->inspections >= INSPECTIONS_MAX ||
@@ -135,8 +114,9 @@ static void inspect(struct session *s, size_t slot, const struct rs_thread *t,
 		tasks_learn(s->decoder.tasks, p->copy, h.id, h.vtable);
 		places_want(s->decoder.places, p->copy, h.vtable);
 		if (!s->copies[p->copy].vtables[h.vtable].blocking)
-			learn_scheduler(s, &s->copies[p->copy].vtables[h.vtable], h.scheduler,
-					p->handle);
+			tasks_compare_scheduler(s->decoder.tasks,
+						s->copies[p->copy].vtables[h.vtable].schedule,
+						h.scheduler, p->handle);
 		r->inspections = INSPECTIONS_MAX;
 	}
 }
@@ -180,7 +160,7 @@ static void watch_end(struct session *s, const struct rs_thread *t, const struct
 {
 	const struct rs_layout *l = &watch_config(s->watch)->copies[p->copy % RS_COPIES];
 
-	if (r->watch_fd >= 0 || (p->flags & RS_POLL_EXACT_START) || !p->id || s->watch_tokens <= 0)
+	if (r->watch_fd >= 0 || (p->flags & RS_POLL_RETURNS) || !p->id || s->watch_tokens <= 0)
 		return;
 	s->watch_tokens--;
 	r->watch_fd = watch_word(s->watch, t->tid, t->context + l->id);

@@ -60,16 +60,12 @@ static uint64_t least_time(void)
 uint64_t probe_price_ns(struct watch *w, struct rs_error *err)
 {
 	struct probe_site site = { .offset = offset_in_file((const void *)scratch_function) };
-	struct probe_group *enter = NULL, *leave = NULL;
+	struct probe_group *group = NULL;
 	uint64_t bare = least_time(), probed = 0;
 
 	if (site.offset &&
-	    watch_probe(w, PROBE_POLL_RETURN, true, getpid(), "/proc/self/exe", &site, 1, &leave,
-			err) >= 0 &&
-	    watch_probe(w, PROBE_POLL_ENTER, false, getpid(), "/proc/self/exe", &site, 1, &enter,
-			err) >= 0)
+	    watch_probe_polls(w, getpid(), "/proc/self/exe", &site, 1, &group, err) >= 0)
 		probed = least_time();
-	probe_group_free(enter);
-	probe_group_free(leave);
+	probe_group_free(group);
 	return probed > bare ? (probed - bare) / CALLS + BODY_NS : 0;
 }

@@ -54,7 +54,7 @@ struct probe_site {
 	uint64_t cookie;
 };
 
-enum probe_program { PROBE_POLL_ENTER, PROBE_POLL_RETURN, PROBE_MARKER, PROBE_SET_TASK_ID };
+enum probe_program { PROBE_MARKER, PROBE_SET_TASK_ID };
 
 struct probe_group;
 /* Puts a program on all sites of a file, for one process: one uprobe_multi link where the kernel has it (6.6),
@@ -62,6 +62,9 @@ struct probe_group;
 int watch_probe(struct watch *w, enum probe_program program, bool at_return, pid_t pid,
 		const char *path, const struct probe_site *sites, size_t n_sites,
 		struct probe_group **ret, struct rs_error *err);
+/* Times the polls of these functions: one session link where the kernel has it (6.13), else entries and returns. */
+int watch_probe_polls(struct watch *w, pid_t pid, const char *path, const struct probe_site *sites,
+		      size_t n_sites, struct probe_group **ret, struct rs_error *err);
 struct probe_group *probe_group_free(struct probe_group *g);
 
 /* A one-shot hardware watchpoint on a word of one thread: the kernel side ends that thread's poll exactly when the

@@ -26,6 +26,7 @@ struct rs_look {
 	__u16 flags; /* enum rs_poll_flag: NO_TICK, DROP */
 	__u8 is_entered; /* some runtime polls on this thread: never so in a spawn_blocking closure */
 	__u8 is_asleep; /* set by the caller: the thread is about to sleep */
+	__u8 wants_tick; /* set by the caller: outside polls, too */
 	__u8 nests; /* a turn of this scheduler may hold polls of a LocalSet inside the root's poll */
 };
 
@@ -183,7 +184,7 @@ static __always_inline int look_at_copy(struct rs_memory m, struct rs_thread *t,
 		  : k->sched ? RS_ROLE_WORKER
 		  : k->id    ? RS_ROLE_LOCAL_SET
 			     : RS_ROLE_BLOCK_ON;
-	if (k->kind != RS_LOOK_POLL)
+	if (k->kind != RS_LOOK_POLL && !k->wants_tick)
 		return 0;
 	if (!k->sched && k->id == t->idle_id)
 		k->id = 0; /* it has the id between polls, too: a closure's, which calls block_on */

@@ -88,6 +88,7 @@ __noinline int emit_block(struct rs_thread *t, struct rs_poll *p, __u64 end_lo, 
 		return 0;
 
 	struct rs_event_block *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	struct rs_cpu *cpu = this_cpu();
 
 	if (!e) {
 		count_one(RS_COUNT_RING_FULL);
@@ -101,6 +102,8 @@ __noinline int emit_block(struct rs_thread *t, struct rs_poll *p, __u64 end_lo, 
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
 	__builtin_memcpy(&e->poll, p, sizeof(*p));
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	if (cpu)
+		wake_reader(cpu, t, end_hi);
 	return 0;
 }
 

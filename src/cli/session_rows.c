@@ -10,9 +10,10 @@
 #define STACK_SCAN 65536
 #define INSPECTIONS_MAX 6 /* tries to find one poll's task header */
 #define RESTING_TRIES_MAX 8
+#define DOUBT_NS 50000000 /* between two tries to find out whose poll it is */
 #define TASK_NOTIFIED 4 /* bits of the task state word, all Tokio 1.x */
 #define TASK_CANCELLED 32
-#define STALE_TICKS 4 /* a running thread not seen for so many ticks: nobody knows what it does */
+#define STALE_TICKS 4 /* a thread not seen for so many ticks: nobody knows what it does */
 
 static void read_comm(pid_t pid, uint32_t tid, char ret[16])
 {
@@ -188,6 +189,18 @@ static void place_exact(struct session *s, const struct rs_thread *t, struct rs_
 	process_read(s->process->pid, t->context + l->handle, &p->handle, sizeof(p->handle));
 }
 
+/*
+ * Until when the poll at the top has surely lasted: a sleeper changes nothing, a probe would tell the end; else until it
+ * was last seen.
+ */
+static uint64_t poll_until(const struct session *s, const struct rs_thread *t, uint64_t now)
+{
+	const struct rs_poll *p = &t->polls[t->depth - 1];
+	bool is_traced = (t->out_ns && !s->is_unhooked) || p->flags & RS_POLL_RETURNS;
+
+	return is_traced ? now : p->seen;
+}
+
 static void report_ongoing(struct session *s, const struct rs_thread *t, const struct rs_poll *p,
 			   struct row_state *r, uint64_t now)
 {
@@ -198,7 +211,7 @@ static void report_ongoing(struct session *s, const struct rs_thread *t, const s
 	place_exact(s, t, &placed);
 	r->reported++;
 	read_comm(s->process->pid, t->tid, comm);
-	decode_ongoing(&s->decoder, t, &placed, comm, now, &b);
+	decode_ongoing(&s->decoder, t, &placed, comm, poll_until(s, t, now), &b);
 	b.level = r->reported - 1;
 	report_block(s, &b);
 }
@@ -212,15 +225,15 @@ static uint64_t ongoing_age(const struct session *s, uint32_t reported)
 	return age;
 }
 
-/* How long the poll at the top has surely lasted; 0 when the thread runs but has not been seen for a while. */
+/* How long that is; 0 when the thread runs but has not been seen for a while. */
 static uint64_t poll_age(const struct session *s, const struct rs_thread *t, uint64_t now)
 {
 	const struct rs_poll *p = &t->polls[t->depth - 1];
-	uint64_t stale = STALE_TICKS * 1000000000ULL / s->options->freq;
+	uint64_t stale = STALE_TICKS * 1000000000ULL / s->freq, until = poll_until(s, t, now);
 
-	if (now < p->start_hi + p->excluded_max || (!t->out_ns && p->seen + stale < now))
+	if (until < p->start_hi + p->excluded_max || until + stale < now)
 		return 0;
-	return now - p->start_hi - p->excluded_max;
+	return until - p->start_hi - p->excluded_max;
 }
 
 /* A parked worker until its own task is known; the kernel side tells no block of it either. */
@@ -231,11 +244,25 @@ static bool is_in_doubt(const struct rs_thread *t)
 	return p->flags & RS_POLL_DOUBTFUL && t->task_id != p->id;
 }
 
+/* When the next thing is to be done about this poll. A running one that is young will be told of by the kernel side. */
+static uint64_t poll_due(const struct session *s, const struct rs_thread *t,
+			 const struct row_state *r, uint64_t age)
+{
+	uint64_t begin = t->polls[t->depth - 1].start_hi + t->polls[t->depth - 1].excluded_max;
+	uint64_t half = s->options->threshold_ns / 2;
+
+	if (is_in_doubt(t))
+		return r->inspections < INSPECTIONS_MAX ? s->stepped_ns + DOUBT_NS : UINT64_MAX;
+	if (age >= half)
+		return begin + ongoing_age(s, r->reported);
+	return t->out_ns ? begin + half : UINT64_MAX;
+}
+
 static void step_poll(struct session *s, size_t slot, const struct rs_thread *t,
 		      struct row_state *r, uint64_t now)
 {
 	const struct rs_poll *p = &t->polls[t->depth - 1];
-	uint64_t age;
+	uint64_t age, due;
 
 	if (r->poll_start != p->start_hi) {
 		close_watch(r);
@@ -249,16 +276,17 @@ static void step_poll(struct session *s, size_t slot, const struct rs_thread *t,
 		inspect(s, slot, t, p, r);
 	if (age >= s->options->threshold_ns / 2)
 		watch_end(s, t, p, r);
-	if (is_in_doubt(t))
-		return;
-	if (age >= ongoing_age(s, r->reported))
+	if (!is_in_doubt(t) && age >= ongoing_age(s, r->reported))
 		report_ongoing(s, t, p, r, now);
+	due = poll_due(s, t, r, age);
+	s->rows_due_ns = due < s->rows_due_ns ? due : s->rows_due_ns;
 }
 
 void rows_step(struct session *s, uint64_t now)
 {
 	size_t n = watch_n_slots(s->watch);
 
+	s->rows_due_ns = UINT64_MAX;
 	for (size_t slot = 0; slot < n; slot++) {
 		struct row_state *r = &s->rows[slot];
 		struct rs_thread t;

@@ -289,6 +289,25 @@ int watch_attach(struct watch *w, struct rs_error *err)
 	return attach_ticks(w, err);
 }
 
+int watch_hook_switches(struct watch *w, bool is_on)
+{
+	struct bpf_link **link = &w->skel->links.on_switch;
+
+	watch_config(w)->is_unhooked = !is_on;
+	if (!is_on) {
+		bpf_link__destroy(*link);
+		*link = NULL;
+	} else if (!*link) {
+		*link = bpf_program__attach(w->skel->progs.on_switch);
+	}
+	return is_on && !*link ? -errno : 0;
+}
+
+uint64_t watch_walked_switches(const struct watch *w)
+{
+	return w->skel->bss->walked_switches;
+}
+
 /* Before 6.1 an iterator cannot be told the process: it walks all, the program filters. */
 static struct bpf_link *attach_walk(struct watch *w, pid_t pid)
 {
@@ -312,6 +331,7 @@ int watch_walk(struct watch *w, pid_t pid, unsigned int copy)
 	if (!w->walk)
 		return -errno;
 	watch_config(w)->walk_copy = copy;
+	w->skel->bss->walked_switches = 0;
 	fd = bpf_iter_create(bpf_link__fd(w->walk));
 	if (fd < 0)
 		return -errno;
@@ -376,11 +396,6 @@ int watch_counters(struct watch *w, uint64_t ret[RS_COUNT_MAX])
 		for (int i = 0; i < RS_COUNT_MAX; i++)
 			ret[i] += cpus[cpu].counts[i];
 	return 0;
-}
-
-bool watch_is_alert(const struct watch *w)
-{
-	return w->skel->bss->asleep_in_poll > 0;
 }
 
 int watch_fd(const struct watch *w)

@@ -179,7 +179,7 @@ def record(case, command, options, folder):
 def score_case(case, since, until, stalls, folder):
     events, bad = score.read_events(folder / "blocks.ndjson")
     run = score.Run(
-        truth=truthlog.read(folder), events=events, settings=Settings(case.mode), since=since,
+        truth=truthlog.read(folder), events=events, settings=Settings.of(case.mode, events), since=since,
         until=until, stalls=stalls.between(since, until), bad_lines=bad,
         is_healthy=case.program == "healthy", has_hogs=case.program in plans.WITH_HOGS,
     )

@@ -438,7 +438,7 @@ def main():
     events, bad = read_events(options.folder / "blocks.ndjson")
     stalls = read_stalls(options.folder / "stalls")[0]
     since, until = map(int, (options.folder / "times").read_text().split())
-    run = Run(truthlog.read(options.folder), events, Settings(options.mode), since, until,
+    run = Run(truthlog.read(options.folder), events, Settings.of(options.mode, events), since, until,
               stalls.between(since, until), bad_lines=bad)
     tallies = score(run)
     print(table.header())

@@ -19,7 +19,7 @@ import cycle  # noqa: E402
 from harness import bpf, limits, measure, proc, report, stats, tools  # noqa: E402
 from harness.load import SPECS, Load, Spec, binary  # noqa: E402
 
-built = pytest.mark.skipif(not binary("load").exists(), reason="the loads are not built")
+built = pytest.mark.skipif(not all(binary(p).exists() for p in ("load", "types500")), reason="the loads are not built")
 needs_bpftrace = pytest.mark.skipif(
     os.geteuid() != 0 or bpf.missing() is not None or not os.path.exists("/usr/bin/bpftrace"),
     reason="needs root, bpftool and bpftrace")
@@ -260,7 +260,7 @@ def test_a_load_counts_and_ends():
 
 
 @built
-@pytest.mark.parametrize("name", ["pingpong", "spawn", "idle50", "blocks", "echo"])
+@pytest.mark.parametrize("name", ["pingpong", "spawn", "idle50", "blocks", "echo", "types500"])
 def test_every_load_does_work(name):
     spec = SPECS[name]
     with Load(spec.program, spec.args, warm_up=0.1) as load:

@@ -49,7 +49,7 @@ test  gcclib libubsan.so           -                 libubsan               gcc-
 test  pymod  pytest                python3-pytest    python3-pytest         python-pytest
 test  pymod  jsonschema            python3-jsonschema python3-jsonschema    python-jsonschema
 test  cmd    setpriv               util-linux        util-linux             util-linux
-bench cmd    bpftrace              bpftrace          bpftrace               bpftrace
+test  cmd    bpftrace              bpftrace          bpftrace               bpftrace
 bench bcc    offcputime            bpfcc-tools       bcc-tools              bcc-tools
 bench perf   perf                  linux-perf|linux-tools-KERNEL|linux-tools-generic perf perf
 '

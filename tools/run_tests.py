@@ -28,7 +28,7 @@ TIMED_OUT = 124  # exit code of timeout(1)
 SKIPPED = 77  # a part's own exit code for "this machine does not let me"
 SECOND_TRIES = re.compile(r"^(\d+) tests needed a second try$", re.MULTILINE)
 SCORES = re.compile(r"^(\d+) scores, (\d+) below their floors$", re.MULTILINE)
-# The programs of the accuracy harness cover Tokio versions that need this Rust.
+# The newest Tokio, of the accuracy programs and of the cost harness's loads, needs this Rust.
 TRUTH_RUST_MINOR = 80
 
 
@@ -184,6 +184,10 @@ def all_parts(build, python):
         Part("build, sanitizers", [*make, "asan"]),
         Part("build, examples", [str(tools / "build_examples.sh"), str(build / "examples")]),
         Part("build, truth programs", [python, str(truth / "builds.py"), "release"],
+             skip_reason=no_truth),
+        Part("build, light loads", ["nice", "cargo", "build", "--quiet", "--locked", "--release",
+                                    "--manifest-path", str(ROOT / "bench" / "loads" / "Cargo.toml"),
+                                    "--package", "load", "--package", "types500"],
              skip_reason=no_truth),
         Part("layers", [python, str(tools / "check_layers.py")]),
         Part("documentation", [python, str(tools / "check_docs.py")]),

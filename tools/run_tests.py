@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TIMED_OUT = 124  # exit code of timeout(1)
 SKIPPED = 77  # a part's own exit code for "this machine does not let me"
 SECOND_TRIES = re.compile(r"^(\d+) tests needed a second try$", re.MULTILINE)
-SCORES = re.compile(r"^(\d+) scores, (\d+) below their floors$", re.MULTILINE)
+SCORES = re.compile(r"^(\d+) scores, (\d+) below their floors\b", re.MULTILINE)
 # The newest Tokio, of the accuracy programs and of the cost harness's loads, needs this Rust.
 TRUTH_RUST_MINOR = 80
 

@@ -104,7 +104,13 @@ def run(tool):
     return run_tool
 
 
-RETRIED = []
+RETRIED = []  # (test, why)
+
+
+def why(report):
+    """The lines that pytest marks as the error."""
+    lines = report.longreprtext.splitlines()
+    return "\n".join([line for line in lines if line.startswith("E ")] or lines[-1:])
 
 
 def has_module_fixture(item):
@@ -119,9 +125,10 @@ def pytest_runtest_protocol(item, nextitem):
     place = item.location
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=place)
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    if any(report.failed for report in reports):
+    failed = [report for report in reports if report.failed]
+    if failed:
         print(f"\nfailed at first, tried again: {item.nodeid}")
-        RETRIED.append(item.nodeid)
+        RETRIED.append((item.nodeid, why(failed[0])))
         if has_module_fixture(item):
             item.session._setupstate.teardown_exact(item.getparent(pytest.Module).parent)
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
@@ -134,5 +141,6 @@ def pytest_runtest_protocol(item, nextitem):
 def pytest_terminal_summary(terminalreporter):
     if RETRIED:
         terminalreporter.section("second tries")
-        terminalreporter.write_line("\n".join(RETRIED))
+        for test, reason in RETRIED:
+            terminalreporter.write_line(f"{test}\n{reason}")
         terminalreporter.write_line(f"{len(RETRIED)} tests needed a second try")

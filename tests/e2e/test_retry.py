@@ -34,6 +34,7 @@ def test_second_try_has_a_new_run(tmp_path):
     out = run_pytest(tmp_path, "def test_a(machine, run): assert (machine, run) == (100, 3)\n"
                                "def test_b(run): assert run == 3\n")
     assert "1 tests needed a second try\n2 passed" in out, out
+    assert "assert (100, 2) == (100, 3)" in out, out
 
 
 def test_defect_fails_twice(tmp_path):

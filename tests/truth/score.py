@@ -370,7 +370,9 @@ def _score_ongoing(run, found, tallies):
                         f"{one.span.duration / floors.MS:.1f} ms {one.span.cause}"
                     )
     for event in events:
-        _score_told(run, event, found, tallies[run.settings.mode])
+        # What was told later may be about a poll that the end of the program left without an end.
+        if event["start_ns"] + event["age_ns"] < run.until:
+            _score_told(run, event, found, tallies[run.settings.mode])
 
 
 def _was_told(run, span, at, events):

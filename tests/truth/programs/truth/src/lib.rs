@@ -15,7 +15,7 @@ mod runtimes;
 /// A row of the table of programs: a name and what runs it, given the seed; it never returns.
 type Program = (&'static str, fn(u64) -> !);
 
-const PROGRAMS: [Program; 13] = [
+const PROGRAMS: [Program; 14] = [
     ("multi", programs::multi),
     ("current", programs::current),
     ("localset", runtimes::localset),
@@ -29,6 +29,7 @@ const PROGRAMS: [Program; 13] = [
     ("long", programs::long),
     ("unconstrained", programs::unconstrained),
     ("healthy", programs::healthy),
+    ("calm", programs::calm),
 ];
 
 /// Runs a program for `seconds` after the `go` of its standard input (see control.rs). Returns an

@@ -75,3 +75,14 @@ uint64_t switches_due(const struct session *s)
 {
 	return s->is_unhooked || s->is_skipping ? s->next_walk_ns : s->switches_ns + CHECK_NS;
 }
+
+const char *switches_note(struct session *s)
+{
+	if (s->is_unhooked == s->is_unhooked_told)
+		return NULL;
+	s->is_unhooked_told = s->is_unhooked;
+	return s->is_unhooked
+		       ? "context switches come too fast to be traced within the budget: parts of blocks may "
+			 "be unknown, and sleeps below 10 ms missed, until they calm down"
+		       : "context switches are traced again";
+}

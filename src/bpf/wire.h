@@ -86,6 +86,8 @@ enum rs_poll_flag {
 	RS_POLL_GAPS = 512, /* some switches were not looked at: its parts are not known */
 	RS_POLL_DOUBTFUL = 1024, /* no budget, perhaps the thread's own blocking task */
 	RS_POLL_RETURNS = 2048, /* a probe will see its return */
+	RS_POLL_FRESH =
+		4096, /* when start_lo was, the thread had just begun to work: no other poll is known between */
 };
 
 /* Cookie of a poll function's probe: offset of the task id (a multiple of 8, behind the scheduler's pointer) in its high

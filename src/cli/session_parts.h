@@ -76,8 +76,8 @@ struct session {
 	bool has_exec;
 
 	/* Context switches: as of switches_ns, and what is done about them. */
-	uint64_t switches, switches_ns, skipped, next_walk_ns;
-	bool is_unhooked, is_unhooked_told, is_skipping, can_walk;
+	uint64_t switches, switches_ns, skipped, next_walk_ns, walk_until_ns;
+	bool is_unhooked, is_unhooked_told, can_walk;
 	unsigned int switch_calm;
 
 	double cpu_percent; /* of the tool itself, in the last second */

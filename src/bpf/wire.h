@@ -18,6 +18,7 @@
 #define RS_CONTEXT 128 /* bytes of CONTEXT copied at a look; the largest layout has 104 */
 #define RS_SCHED 64 /* bytes of scheduler::Context copied at a look */
 #define RS_TICKS 3 /* words of Core that may be its tick */
+#define RS_LOCAL_QUEUES 2
 #define RS_UNKNOWN (-1)
 
 /* Where one copy of Tokio keeps what a look reads. Offsets in CONTEXT unless said otherwise; RS_UNKNOWN = not there. */
@@ -42,8 +43,15 @@ struct rs_layout {
 	__u8 valid;
 	__u16 size; /* bytes of CONTEXT to copy */
 	__u16 epoch; /* changes with the ticks */
+	__s64 local; /* pointer to the running LocalSet's Rc<Context>, likewise; RS_UNKNOWN = not known */
+	__s16 local_wake; /* u8 from there, set where the LocalSet is entered but not polled */
+	__s16 local_shared; /* in Rc<Context>: Arc<Shared> */
+	/* in Shared: what a pop moves in the queue of the set's own thread, and in that for other threads' wakes */
+	__s16 local_pops[RS_LOCAL_QUEUES];
+	__s16 local_capacity; /* of a queue, from that word of it */
+	__s16 pad[3];
 };
-_Static_assert(sizeof(struct rs_layout) == 80, "rs_layout is shared");
+_Static_assert(sizeof(struct rs_layout) == 104, "rs_layout is shared");
 
 /* Written by user space through the mapped .bss; read by every program. */
 struct rs_config {
@@ -80,6 +88,14 @@ enum rs_poll_flag {
 	RS_POLL_AT_ENTRY = 256, /* preempted before the first instruction of the poll function */
 	RS_POLL_GAPS = 512, /* some switches were not looked at: its parts are not known */
 	RS_POLL_DOUBTFUL = 1024, /* no budget, perhaps the thread's own blocking task */
+	RS_POLL_LOCAL = 4096, /* a LocalSet was being polled on the thread each time */
+	RS_POLL_POPS = 8192, /* and its queues tell polls of one of its tasks apart */
+};
+
+/* The LocalSet that is being polled on a thread. Each poll of one of its tasks begins with a pop from one queue. */
+struct rs_local {
+	__u64 set; /* its Arc<Shared>; 0 = none */
+	__u32 pops[RS_LOCAL_QUEUES], capacities[RS_LOCAL_QUEUES];
 };
 
 /* Cookie of a poll function's probe: offset of the task id in its high half, and in the low one: */
@@ -114,6 +130,7 @@ struct rs_poll {
 	__u64 sp, ip; /* exact: at the entry; sp finds the return */
 	__u64 header; /* task header when a probe or a suspect's stack gave it */
 	__u64 site; /* exact: low half of the probe's cookie, see RS_SITE_* */
+	struct rs_local local;
 	__s32 worker;
 	__u16 epoch; /* of the layout that `tick` was read by */
 	__u16 user_flags; /* user space: enum rs_poll_flag found by inspection */

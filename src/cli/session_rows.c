@@ -137,6 +137,7 @@ static void inspect(struct session *s, size_t slot, const struct rs_thread *t,
 		if (!s->copies[p->copy].vtables[h.vtable].blocking)
 			learn_scheduler(s, &s->copies[p->copy].vtables[h.vtable], h.scheduler,
 					p->handle);
+		local_inspect(s, t, p, &h);
 		r->inspections = INSPECTIONS_MAX;
 	}
 }
@@ -288,6 +289,7 @@ void rows_step(struct session *s, uint64_t now)
 		if (!t.depth) {
 			close_watch(r);
 			learn_closure(s, &t, r);
+			local_rest(s, &t);
 			continue;
 		}
 		step_poll(s, slot, &t, r, now);

@@ -299,6 +299,8 @@ static void fill_layout(const struct search *s, const struct candidate *c, struc
 		.tag_ct = r->ctx_tag >= 0 ? r->ctx_tag_ct : r->handle_ct,
 		.tag_mt = r->ctx_tag >= 0 ? r->ctx_tag_mt : r->handle_mt,
 		.size = r->size,
+		.local = RS_UNKNOWN,
+		.local_pops = { RS_UNKNOWN, RS_UNKNOWN },
 		.valid = 1,
 	};
 }

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What a session learns of LocalSets: where their thread-local lies, from tasks found on stacks. */
+#include "cli/session_parts.h"
+
+#define TASK_RUNNING 1 /* bits of the task state word, all Tokio 1.x */
+#define TASK_COMPLETE 2
+
+static struct local_target target_of(struct session *s, const struct rs_thread *t, size_t copy)
+{
+	return (struct local_target){
+		.pid = s->process->pid,
+		.copy = &s->copies[copy],
+		.calibration = &s->state[copy].calibration,
+		.block = t->context - s->state[copy].calibration.layout.context,
+	};
+}
+
+/* `h` is the header of the task that is polled on the thread, as its id says. */
+void local_inspect(struct session *s, const struct rs_thread *t, const struct rs_poll *p,
+		   const struct found_header *h)
+{
+	struct local_search *search = &s->state[p->copy].local;
+	struct rs_layout *l = &watch_config(s->watch)->copies[p->copy];
+	struct local_target target = target_of(s, t, p->copy);
+
+	if (s->copies[p->copy].vtables[h->vtable].blocking || !p->handle ||
+	    (h->state & (TASK_RUNNING | TASK_COMPLETE)) != TASK_RUNNING)
+		return;
+	/* A task that runs a LocalSet of its own: what its thread shows says nothing about the task itself. */
+	if (p->flags & RS_POLL_LOCAL && p->local.set != h->scheduler)
+		local_search_refute(search, l);
+	if (h->scheduler == p->handle)
+		return;
+	local_search_feed(search, &target, h->scheduler);
+	local_search_publish(search, &target, l);
+}
+
+void local_rest(struct session *s, const struct rs_thread *t)
+{
+	struct local_search *search = &s->state[t->idle_copy % RS_COPIES].local;
+	struct local_target target;
+
+	if (t->idle_copy >= s->n_copies || !search->n_candidates || search->has_queues ||
+	    search->is_refuted)
+		return;
+	target = target_of(s, t, t->idle_copy);
+	local_search_rest(search, &target);
+	local_search_publish(search, &target, &watch_config(s->watch)->copies[t->idle_copy]);
+}

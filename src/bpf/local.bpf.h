@@ -37,8 +37,7 @@ static __always_inline bool read_pops(struct rs_memory m, const struct rs_layout
 	for (int i = 0; i < RS_LOCAL_QUEUES; i++) {
 		__u64 at = ret->set + l->local_pops[i];
 
-		if (l->local_pops[i] < 0 ||
-		    read_user(m, &ret->pops[i], sizeof(ret->pops[i]), at) ||
+		if (l->local_pops[i] < 0 || read_user(m, &ret->pops[i], sizeof(ret->pops[i]), at) ||
 		    read_user(m, &ret->capacities[i], sizeof(ret->capacities[i]),
 			      at + l->local_capacity))
 			return false;

@@ -63,8 +63,8 @@ static bool is_local(const struct decoder *d, const struct rs_poll *p, const str
 {
 	enum scheduler_kind kind = v ? tasks_scheduler(d->tasks, v->schedule) : SCHEDULER_UNKNOWN;
 
-	return !is_root(d, p, v) && (kind == SCHEDULER_LOCAL ||
-				     (kind == SCHEDULER_UNKNOWN && p->flags & RS_POLL_LOCAL));
+	return !is_root(d, p, v) &&
+	       (kind == SCHEDULER_LOCAL || (kind == SCHEDULER_UNKNOWN && p->flags & RS_POLL_LOCAL));
 }
 
 static enum role role_of(const struct decoder *d, const struct rs_poll *p,

@@ -57,7 +57,8 @@ void local_search_feed(struct local_search *s, const struct local_target *t, uin
 /* The thread is said to be outside any poll. */
 void local_search_rest(struct local_search *s, const struct local_target *t);
 /* Writes what is known by now into the layout, which the kernel side reads meanwhile. */
-void local_search_publish(struct local_search *s, const struct local_target *t, struct rs_layout *l);
+void local_search_publish(struct local_search *s, const struct local_target *t,
+			  struct rs_layout *l);
 /* Takes all of it back, for good. */
 void local_search_refute(struct local_search *s, struct rs_layout *l);
 

@@ -243,8 +243,7 @@ static int fill_copy(struct tokio_copy *c, const struct reading *in)
 static int read_module(const char *path, const struct module *m, struct tokio_copy *ret,
 		       struct rs_error *err)
 {
-	_cleanup_(reading_clear) struct reading in = { .symbols = { .context = -1,
-									     .local = -1 } };
+	_cleanup_(reading_clear) struct reading in = { .symbols = { .context = -1, .local = -1 } };
 	struct tokio_copy copy = { .module = m };
 	int r;
 

@@ -100,7 +100,8 @@ static __always_inline void note_local(struct rs_memory m, const struct rs_layou
 {
 	if (!read_local(m, l, block, &k->local))
 		return;
-	k->flags |= RS_POLL_LOCAL;
+	if (l->local_wake != RS_LOCAL_ENTERED)
+		k->flags |= RS_POLL_LOCAL;
 	if (!read_pops(m, l, &k->local))
 		return;
 	k->flags |= RS_POLL_POPS;

@@ -19,6 +19,9 @@
 #define RS_SCHED 64 /* bytes of scheduler::Context copied at a look */
 #define RS_TICKS 3 /* words of Core that may be its tick */
 #define RS_LOCAL_QUEUES 2
+/* rs_layout.local_wake where Tokio (up to 1.34) does not keep it: no set has been met that is only entered, or one has */
+#define RS_LOCAL_POLLED (-1)
+#define RS_LOCAL_ENTERED (-2)
 #define RS_UNKNOWN (-1)
 
 /* Where one copy of Tokio keeps what a look reads. Offsets in CONTEXT unless said otherwise; RS_UNKNOWN = not there. */
@@ -44,7 +47,7 @@ struct rs_layout {
 	__u16 size; /* bytes of CONTEXT to copy */
 	__u16 epoch; /* changes with the ticks */
 	__s64 local; /* pointer to the running LocalSet's Rc<Context>, likewise; RS_UNKNOWN = not known */
-	__s16 local_wake; /* u8 from there, set where the LocalSet is entered but not polled */
+	__s16 local_wake; /* u8 from there, set where the LocalSet is entered but not polled; or RS_LOCAL_* */
 	__s16 local_shared; /* in Rc<Context>: Arc<Shared> */
 	/* in Shared: what a pop moves in the queue of the set's own thread, and in that for other threads' wakes */
 	__s16 local_pops[RS_LOCAL_QUEUES];

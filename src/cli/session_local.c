@@ -26,9 +26,8 @@ void local_inspect(struct session *s, const struct rs_thread *t, const struct rs
 	if (s->copies[p->copy].vtables[h->vtable].blocking || !p->handle ||
 	    (h->state & (TASK_RUNNING | TASK_COMPLETE)) != TASK_RUNNING)
 		return;
-	/* A task that runs a LocalSet of its own: what its thread shows says nothing about the task itself. */
-	if (p->flags & RS_POLL_LOCAL && p->local.set != h->scheduler)
-		local_search_refute(search, l);
+	if (p->local.set && p->local.set != h->scheduler)
+		local_search_doubt(search, l, h->scheduler == p->handle);
 	if (h->scheduler == p->handle)
 		return;
 	local_search_feed(search, &target, h->scheduler);

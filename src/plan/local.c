@@ -193,7 +193,7 @@ static void publish_local(struct local_search *s, const struct local_target *t, 
 {
 	const struct tokio_layout *r = t->calibration->row;
 
-	l->local_wake = r->local_wake < 0 ? RS_UNKNOWN : r->local_wake - r->local_ctx;
+	l->local_wake = r->local_wake < 0 ? RS_LOCAL_POLLED : r->local_wake - r->local_ctx;
 	l->local_shared = r->local_context_shared;
 	__atomic_store_n(&l->local, offset, __ATOMIC_RELEASE);
 	s->has_local = true;
@@ -233,8 +233,12 @@ void local_search_publish(struct local_search *s, const struct local_target *t, 
 		publish_queues(s, &q, l);
 }
 
-void local_search_refute(struct local_search *s, struct rs_layout *l)
+void local_search_doubt(struct local_search *s, struct rs_layout *l, bool is_runtimes)
 {
+	if (is_runtimes && l->local_wake < 0) {
+		l->local_wake = RS_LOCAL_ENTERED;
+		return;
+	}
 	s->is_refuted = true;
 	__atomic_store_n(&l->local, RS_UNKNOWN, __ATOMIC_RELEASE);
 }

@@ -59,7 +59,10 @@ void local_search_rest(struct local_search *s, const struct local_target *t);
 /* Writes what is known by now into the layout, which the kernel side reads meanwhile. */
 void local_search_publish(struct local_search *s, const struct local_target *t,
 			  struct rs_layout *l);
-/* Takes all of it back, for good. */
-void local_search_refute(struct local_search *s, struct rs_layout *l);
+/*
+ * A task was found that is polled inside a set which is not its own. If it is the runtime's and the set may be entered
+ * only, then being inside one says nothing about a task; else a task runs a set of its own, and all is taken back.
+ */
+void local_search_doubt(struct local_search *s, struct rs_layout *l, bool is_runtimes);
 
 #endif

@@ -7,8 +7,8 @@ import builds
 
 MODES = ("sampled", "exact")
 PROGRAMS = (
-    "multi", "current", "localset", "runtimes", "nested", "migrate", "pressure", "sweep", "storm",
-    "root", "long", "unconstrained", "healthy",
+    "multi", "current", "localset", "sets", "runtimes", "nested", "migrate", "pressure", "sweep",
+    "storm", "root", "long", "unconstrained", "healthy",
 )
 # Here the profiler itself has to wait for a CPU.
 WITH_HOGS = ("pressure", "healthy")

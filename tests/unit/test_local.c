@@ -225,10 +225,25 @@ static void what_was_refuted_stays_so(void **state)
 	poll_a_task();
 	rest();
 	assert_int_equal(w.layout.local, CURRENT);
-	local_search_refute(&w.search, &w.layout);
+	local_search_doubt(&w.search, &w.layout, false);
 	assert_int_equal(w.layout.local, RS_UNKNOWN);
 	poll_a_task();
 	rest();
+	assert_int_equal(w.layout.local, RS_UNKNOWN);
+}
+
+static void a_set_that_is_only_entered_refutes_nothing_where_that_cannot_be_told(void **state)
+{
+	(void)state;
+	w.row.local_wake = -1;
+	poll_a_task();
+	poll_a_task();
+	rest();
+	assert_int_equal(w.layout.local_wake, RS_LOCAL_POLLED);
+	local_search_doubt(&w.search, &w.layout, true);
+	assert_int_equal(w.layout.local, CURRENT);
+	assert_int_equal(w.layout.local_wake, RS_LOCAL_ENTERED);
+	local_search_doubt(&w.search, &w.layout, false);
 	assert_int_equal(w.layout.local, RS_UNKNOWN);
 }
 
@@ -246,6 +261,9 @@ int main(void)
 		cmocka_unit_test_setup(another_threads_rest_says_nothing, setup),
 		cmocka_unit_test_setup(queues_are_published_once_they_are_proven, setup),
 		cmocka_unit_test_setup(what_was_refuted_stays_so, setup),
+		cmocka_unit_test_setup(
+			a_set_that_is_only_entered_refutes_nothing_where_that_cannot_be_told,
+			setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

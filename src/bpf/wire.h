@@ -19,7 +19,7 @@
 #define RS_SCHED 64 /* bytes of scheduler::Context copied at a look */
 #define RS_TICKS 3 /* words of Core that may be its tick */
 #define RS_LOCAL_QUEUES 2
-/* rs_layout.local_wake where Tokio (up to 1.34) does not keep it: no set has been met that is only entered, or one has */
+/* rs_layout.local_wake where Tokio (up to 1.34) does not keep it: sets are polled when entered, or perhaps not */
 #define RS_LOCAL_POLLED (-1)
 #define RS_LOCAL_ENTERED (-2)
 #define RS_UNKNOWN (-1)

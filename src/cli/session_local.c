@@ -34,15 +34,33 @@ void local_inspect(struct session *s, const struct rs_thread *t, const struct rs
 	local_search_publish(search, &target, l);
 }
 
-void local_rest(struct session *s, const struct rs_thread *t)
+/* Reads once more whether the thread is inside a set, and makes sure that it has slept until then. */
+static void check_asleep(struct session *s, size_t slot, const struct rs_thread *t,
+			 const struct local_target *target, struct rs_layout *l)
 {
+	struct local_search *search = &s->state[t->idle_copy].local;
+	struct rs_thread later;
+	uint64_t set;
+
+	if (!t->out_ns || !local_search_wants_asleep(search, l) ||
+	    process_read(target->pid, target->block + l->local, &set, sizeof(set)))
+		return;
+	if (watch_row(s->watch, slot, &later) && later.tid == t->tid && later.out_ns == t->out_ns)
+		local_search_asleep(search, l, set);
+}
+
+void local_rest(struct session *s, size_t slot, const struct rs_thread *t)
+{
+	struct rs_layout *l = &watch_config(s->watch)->copies[t->idle_copy % RS_COPIES];
 	struct local_search *search = &s->state[t->idle_copy % RS_COPIES].local;
 	struct local_target target;
 
-	if (t->idle_copy >= s->n_copies || !search->n_candidates || search->has_queues ||
-	    search->is_refuted)
+	if (t->idle_copy >= s->n_copies || !search->n_candidates || !t->context)
 		return;
 	target = target_of(s, t, t->idle_copy);
-	local_search_rest(search, &target);
-	local_search_publish(search, &target, &watch_config(s->watch)->copies[t->idle_copy]);
+	if (!search->has_queues) {
+		local_search_rest(search, &target);
+		local_search_publish(search, &target, l);
+	}
+	check_asleep(s, slot, t, &target, l);
 }

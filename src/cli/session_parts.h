@@ -117,7 +117,7 @@ void rows_close(struct session *s);
 /* That header belongs to the task polled on the thread; the thread is outside any poll. */
 void local_inspect(struct session *s, const struct rs_thread *t, const struct rs_poll *p,
 		   const struct found_header *h);
-void local_rest(struct session *s, const struct rs_thread *t);
+void local_rest(struct session *s, size_t slot, const struct rs_thread *t);
 
 /* session_report.c: hello, stats, bye and the records of the ring. */
 void report_record(void *session, const void *record, size_t size);

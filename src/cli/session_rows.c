@@ -289,7 +289,7 @@ void rows_step(struct session *s, uint64_t now)
 		if (!t.depth) {
 			close_watch(r);
 			learn_closure(s, &t, r);
-			local_rest(s, &t);
+			local_rest(s, slot, &t);
 			continue;
 		}
 		step_poll(s, slot, &t, r, now);

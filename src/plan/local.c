@@ -14,6 +14,8 @@
 #define CAPACITY_MAX (1ULL << 31)
 #define USER_SPACE_END 0x800000000000ULL
 #define HITS_NEEDED 2
+#define SLEEPS_NEEDED 64
+#define SLEEPS_BETWEEN 64 /* later, one in so many is looked at */
 #define RUSTC_HEAD_AND_LENGTH 67 /* before, a VecDeque had two ends instead */
 
 /* x86-64, variant II: an executable's block ends at the thread pointer; a shared object's begins at its own. */
@@ -193,7 +195,7 @@ static void publish_local(struct local_search *s, const struct local_target *t, 
 {
 	const struct tokio_layout *r = t->calibration->row;
 
-	l->local_wake = r->local_wake < 0 ? RS_LOCAL_POLLED : r->local_wake - r->local_ctx;
+	l->local_wake = r->local_wake < 0 ? RS_LOCAL_ENTERED : r->local_wake - r->local_ctx;
 	l->local_shared = r->local_context_shared;
 	__atomic_store_n(&l->local, offset, __ATOMIC_RELEASE);
 	s->has_local = true;
@@ -220,11 +222,31 @@ void local_search_rest(struct local_search *s, const struct local_target *t)
 	}
 }
 
+bool local_search_wants_asleep(struct local_search *s, const struct rs_layout *l)
+{
+	if (!s->has_local || s->is_refuted || s->is_entered || l->local_wake >= 0)
+		return false;
+	return s->sleeps < SLEEPS_NEEDED || ++s->sleeps % SLEEPS_BETWEEN == 0;
+}
+
+void local_search_asleep(struct local_search *s, struct rs_layout *l, bool is_inside)
+{
+	if (is_inside) {
+		s->is_entered = true;
+		l->local_wake = RS_LOCAL_ENTERED;
+	} else if (s->sleeps < SLEEPS_NEEDED && ++s->sleeps == SLEEPS_NEEDED) {
+		l->local_wake = RS_LOCAL_POLLED;
+	}
+}
+
 void local_search_publish(struct local_search *s, const struct local_target *t, struct rs_layout *l)
 {
-	const struct local_candidate *c = s->is_refuted ? NULL : settled(s, t);
+	const struct local_candidate *c;
 	struct local_queues q;
 
+	if (s->is_refuted || s->has_queues)
+		return;
+	c = settled(s, t);
 	if (!c)
 		return;
 	if (!s->has_local)
@@ -236,6 +258,7 @@ void local_search_publish(struct local_search *s, const struct local_target *t, 
 void local_search_doubt(struct local_search *s, struct rs_layout *l, bool is_runtimes)
 {
 	if (is_runtimes && l->local_wake < 0) {
+		s->is_entered = true;
 		l->local_wake = RS_LOCAL_ENTERED;
 		return;
 	}

@@ -41,6 +41,8 @@ struct local_search {
 	struct local_candidate candidates[LOCAL_CANDIDATES];
 	size_t n_candidates;
 	bool has_local, has_queues;
+	unsigned int sleeps; /* threads found asleep outside any poll and any set */
+	bool is_entered; /* some set was only entered, in a Tokio that does not say so */
 	bool is_refuted; /* a task was found that is polled inside a set which is not its own */
 };
 
@@ -56,6 +58,12 @@ struct local_target {
 void local_search_feed(struct local_search *s, const struct local_target *t, uint64_t set);
 /* The thread is said to be outside any poll. */
 void local_search_rest(struct local_search *s, const struct local_target *t);
+/*
+ * Tokio up to 1.34 does not say that a set is only entered (LocalSet::enter). But a thread asleep outside any poll
+ * polls none; being inside a set counts for nothing before enough of them have been found outside.
+ */
+bool local_search_wants_asleep(struct local_search *s, const struct rs_layout *l);
+void local_search_asleep(struct local_search *s, struct rs_layout *l, bool is_inside);
 /* Writes what is known by now into the layout, which the kernel side reads meanwhile. */
 void local_search_publish(struct local_search *s, const struct local_target *t,
 			  struct rs_layout *l);

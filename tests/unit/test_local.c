@@ -232,14 +232,54 @@ static void what_was_refuted_stays_so(void **state)
 	assert_int_equal(w.layout.local, RS_UNKNOWN);
 }
 
-static void a_set_that_is_only_entered_refutes_nothing_where_that_cannot_be_told(void **state)
+static void find_without_wake(void)
 {
-	(void)state;
 	w.row.local_wake = -1;
 	poll_a_task();
 	poll_a_task();
 	rest();
+	assert_int_equal(w.layout.local, CURRENT);
+	assert_int_equal(w.layout.local_wake, RS_LOCAL_ENTERED);
+}
+
+static void sleep_outside(int times)
+{
+	while (times--) {
+		assert_true(local_search_wants_asleep(&w.search, &w.layout));
+		local_search_asleep(&w.search, &w.layout, false);
+	}
+}
+
+static void many_sleepers_outside_show_that_sets_are_not_only_entered(void **state)
+{
+	(void)state;
+	find_without_wake();
+	sleep_outside(63);
+	assert_int_equal(w.layout.local_wake, RS_LOCAL_ENTERED);
+	sleep_outside(1);
 	assert_int_equal(w.layout.local_wake, RS_LOCAL_POLLED);
+	assert_false(local_search_wants_asleep(&w.search, &w.layout)); /* seldom, from now on */
+	local_search_asleep(&w.search, &w.layout, true);
+	assert_int_equal(w.layout.local_wake, RS_LOCAL_ENTERED);
+	local_search_asleep(&w.search, &w.layout, false);
+	assert_int_equal(w.layout.local_wake, RS_LOCAL_ENTERED);
+}
+
+static void where_tokio_says_it_no_sleeper_is_asked(void **state)
+{
+	(void)state;
+	poll_a_task();
+	poll_a_task();
+	rest();
+	assert_int_equal(w.layout.local_wake, 8);
+	assert_false(local_search_wants_asleep(&w.search, &w.layout));
+}
+
+static void a_runtimes_task_inside_a_set_may_mean_that_it_is_only_entered(void **state)
+{
+	(void)state;
+	find_without_wake();
+	sleep_outside(64);
 	local_search_doubt(&w.search, &w.layout, true);
 	assert_int_equal(w.layout.local, CURRENT);
 	assert_int_equal(w.layout.local_wake, RS_LOCAL_ENTERED);
@@ -261,9 +301,11 @@ int main(void)
 		cmocka_unit_test_setup(another_threads_rest_says_nothing, setup),
 		cmocka_unit_test_setup(queues_are_published_once_they_are_proven, setup),
 		cmocka_unit_test_setup(what_was_refuted_stays_so, setup),
+		cmocka_unit_test_setup(many_sleepers_outside_show_that_sets_are_not_only_entered,
+				       setup),
+		cmocka_unit_test_setup(where_tokio_says_it_no_sleeper_is_asked, setup),
 		cmocka_unit_test_setup(
-			a_set_that_is_only_entered_refutes_nothing_where_that_cannot_be_told,
-			setup),
+			a_runtimes_task_inside_a_set_may_mean_that_it_is_only_entered, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

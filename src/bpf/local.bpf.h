@@ -16,31 +16,42 @@ static __always_inline long read_user(struct rs_memory m, void *to, __u32 size, 
 	return bpf_probe_read_user(to, size, (void *)from);
 }
 
+/* Offsets come from user space; the mask keeps the verifier and the reads inside the copy. */
+static __always_inline __u64 raw_word(const struct rs_thread *t, __s16 off)
+{
+	return *(const __u64 *)(t->raw + ((__u16)off & (RS_CONTEXT - 8)));
+}
+
 /* False also when the set is only entered (LocalSet::enter): then it polls nothing. */
 static __always_inline bool read_local(struct rs_memory m, const struct rs_layout *l, __u64 block,
 				       struct rs_local *ret)
 {
-	__u64 context = 0, at = block + l->local;
-	__u8 is_only_entered = 0;
+	struct {
+		__u64 context;
+		__u64 is_only_entered; /* its low byte */
+	} current = { 0 };
 
-	if (l->local == RS_UNKNOWN || read_user(m, &context, sizeof(context), at) || !context)
+	if (l->local == RS_UNKNOWN ||
+	    read_user(m, &current, l->local_wake > 0 ? 16 : 8, block + l->local))
 		return false;
-	if (l->local_wake >= 0 &&
-	    (read_user(m, &is_only_entered, 1, at + l->local_wake) || is_only_entered))
+	if (!current.context || (__u8)current.is_only_entered)
 		return false;
-	return !read_user(m, &ret->set, sizeof(ret->set), context + l->local_shared) && ret->set;
+	return !read_user(m, &ret->set, sizeof(ret->set), current.context + l->local_shared) &&
+	       ret->set;
 }
 
-static __always_inline bool read_pops(struct rs_memory m, const struct rs_layout *l,
-				      struct rs_local *ret)
+/* Overwrites the copy of CONTEXT. */
+static __always_inline bool read_pops(struct rs_memory m, struct rs_thread *t,
+				      const struct rs_layout *l, struct rs_local *ret)
 {
+	if (l->local_pops[0] < 0 ||
+	    read_user(m, t->raw, l->local_span & (RS_CONTEXT - 1), ret->set + l->local_first))
+		return false;
 	for (int i = 0; i < RS_LOCAL_QUEUES; i++) {
-		__u64 at = ret->set + l->local_pops[i];
+		__s16 at = l->local_pops[i] - l->local_first;
 
-		if (l->local_pops[i] < 0 || read_user(m, &ret->pops[i], sizeof(ret->pops[i]), at) ||
-		    read_user(m, &ret->capacities[i], sizeof(ret->capacities[i]),
-			      at + l->local_capacity))
-			return false;
+		ret->pops[i] = raw_word(t, at);
+		ret->capacities[i] = raw_word(t, at + l->local_capacity);
 	}
 	return true;
 }

@@ -19,12 +19,6 @@ struct rs_look {
 	__u8 nests; /* a turn of this scheduler may hold polls of a LocalSet inside the root's poll */
 };
 
-/* Offsets come from user space; the mask keeps the verifier and the reads inside the copy. */
-static __always_inline __u64 raw_word(const struct rs_thread *t, __s16 off)
-{
-	return *(const __u64 *)(t->raw + ((__u16)off & (RS_CONTEXT - 8)));
-}
-
 static __always_inline __u8 raw_byte(const struct rs_thread *t, __s16 off)
 {
 	return t->raw[(__u16)off & (RS_CONTEXT - 1)];
@@ -95,14 +89,14 @@ static __always_inline void read_tick(struct rs_memory m, const struct rs_layout
 }
 
 /* Up to Tokio 1.54 nothing else polls tasks of its own between two pops of a LocalSet's queues. */
-static __always_inline void note_local(struct rs_memory m, const struct rs_layout *l, __u64 block,
-				       struct rs_look *k)
+static __always_inline void note_local(struct rs_memory m, struct rs_thread *t,
+				       const struct rs_layout *l, __u64 block, struct rs_look *k)
 {
 	if (!read_local(m, l, block, &k->local))
 		return;
 	if (l->local_wake != RS_LOCAL_ENTERED)
 		k->flags |= RS_POLL_LOCAL;
-	if (!read_pops(m, l, &k->local))
+	if (!read_pops(m, t, l, &k->local))
 		return;
 	k->flags |= RS_POLL_POPS;
 	if (!k->sched)
@@ -197,7 +191,7 @@ static __always_inline int look_at_copy(struct rs_memory m, struct rs_thread *t,
 	k->nests = is_ct && !(k->flags & RS_POLL_NO_TICK);
 	/* A worker's own tasks are Send, and no LocalSet's; nor is a spawn_blocking closure that calls block_on. */
 	if (k->id && k->id != t->idle_id && !(k->sched && is_mt))
-		note_local(m, l, block, k);
+		note_local(m, t, l, block, k);
 	return 0;
 }
 

@@ -47,12 +47,13 @@ struct rs_layout {
 	__u16 size; /* bytes of CONTEXT to copy */
 	__u16 epoch; /* changes with the ticks */
 	__s64 local; /* pointer to the running LocalSet's Rc<Context>, likewise; RS_UNKNOWN = not known */
-	__s16 local_wake; /* u8 from there, set where the LocalSet is entered but not polled; or RS_LOCAL_* */
+	__s16 local_wake; /* 8: the u8 after it is set while the LocalSet is entered but not polled; or RS_LOCAL_* */
 	__s16 local_shared; /* in Rc<Context>: Arc<Shared> */
 	/* in Shared: what a pop moves in the queue of the set's own thread, and in that for other threads' wakes */
 	__s16 local_pops[RS_LOCAL_QUEUES];
 	__s16 local_capacity; /* of a queue, from that word of it */
-	__s16 pad[3];
+	__s16 local_first, local_span; /* of all these words: the first, and how many bytes */
+	__s16 pad;
 };
 _Static_assert(sizeof(struct rs_layout) == 104, "rs_layout is shared");
 

@@ -195,19 +195,30 @@ static void publish_local(struct local_search *s, const struct local_target *t, 
 {
 	const struct tokio_layout *r = t->calibration->row;
 
-	l->local_wake = r->local_wake < 0 ? RS_LOCAL_ENTERED : r->local_wake - r->local_ctx;
+	l->local_wake = r->local_wake == r->local_ctx + WORD ? WORD : RS_LOCAL_ENTERED;
 	l->local_shared = r->local_context_shared;
 	__atomic_store_n(&l->local, offset, __ATOMIC_RELEASE);
 	s->has_local = true;
 }
 
-static void publish_queues(struct local_search *s, const struct local_queues *q,
-			   struct rs_layout *l)
+/* False where the kernel side could not read all of it at once. */
+static bool publish_queues(const struct local_queues *q, struct rs_layout *l)
 {
+	bool is_in_order = q->pops[0] < q->pops[1];
+	int first = q->pops[!is_in_order], last = q->pops[is_in_order];
+
+	if (q->capacity < 0)
+		first += q->capacity;
+	else
+		last += q->capacity;
+	if (last + WORD - first >= RS_CONTEXT)
+		return false;
+	l->local_first = first;
+	l->local_span = last + WORD - first;
 	l->local_capacity = q->capacity;
 	l->local_pops[1] = q->pops[1];
 	__atomic_store_n(&l->local_pops[0], q->pops[0], __ATOMIC_RELEASE);
-	s->has_queues = true;
+	return true;
 }
 
 void local_search_rest(struct local_search *s, const struct local_target *t)
@@ -252,7 +263,7 @@ void local_search_publish(struct local_search *s, const struct local_target *t, 
 	if (!s->has_local)
 		publish_local(s, t, c->offset, l);
 	if (!s->has_queues && c->block == t->block && find_queues(t, c->set, &q))
-		publish_queues(s, &q, l);
+		s->has_queues = publish_queues(&q, l);
 }
 
 void local_search_doubt(struct local_search *s, struct rs_layout *l, bool is_runtimes)

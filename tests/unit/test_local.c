@@ -216,6 +216,8 @@ static void queues_are_published_once_they_are_proven(void **state)
 	assert_int_equal(w.layout.local_pops[0], POP * 8);
 	assert_int_equal(w.layout.local_pops[1], OTHER_POP * 8);
 	assert_int_equal(w.layout.local_capacity, -16);
+	assert_int_equal(w.layout.local_first, (POP - 2) * 8);
+	assert_int_equal(w.layout.local_span, (OTHER_POP - POP + 3) * 8);
 }
 
 static void what_was_refuted_stays_so(void **state)

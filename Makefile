@@ -68,4 +68,4 @@ install: build
 	$(ENV) meson install -C $(BUILD) --no-rebuild
 
 clean:
-	rm -rf $(BUILD) build-asan
+	rm -rf $(BUILD) build-asan bench/loads/target

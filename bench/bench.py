@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from harness import bpf, limits, measure, price, proc, report, tools
+from harness import bpf, floor, limits, measure, price, proc, report, tools
 from harness.load import SPECS, LoadError, binary, build
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,10 +54,11 @@ def run(args):
     """Measures every load; returns the document."""
     deadline = time.monotonic() + args.minutes * 60
     interrupt = price.interrupt_ns()
+    floor_ns = floor.ns_per_run() if bpf.missing() is None else None
     stolen, begin = proc.stolen_ns(), time.monotonic()
     results, failed = [], []
     for i, spec in enumerate(args.loads):
-        session = measure.Session(spec, args.tools, binary(spec.program), args.window, args.seed)
+        session = measure.Session(spec, args.tools, binary(spec.program), args.window, args.seed, floor_ns or 0.0)
         share = (deadline - time.monotonic()) / (len(args.loads) - i)
         progress(f"{spec.name}: {share:.0f} s")
         try:
@@ -69,7 +70,7 @@ def run(args):
     text = f"{interrupt.median / 1000:.1f} µs" if interrupt else "an unknown time"
     return {
         "date": time.strftime("%Y-%m-%d"), "machine": report.machine(), "window_s": args.window,
-        "rounds": rounds_text(results), "interrupt_ns": interrupt and interrupt.as_dict(), "interrupt_text": text,
+        "rounds": rounds_text(results), "interrupt_ns": interrupt and interrupt.as_dict(), "interrupt_text": text, "bpf_floor_ns": floor_ns,
         "stolen_percent": (proc.stolen_ns() - stolen) / (time.monotonic() - begin) / 1e7, "results": results, "failed": failed,
     }
 
@@ -97,7 +98,7 @@ def main(argv=None):
     except (LoadError, OSError) as e:
         print(f"bench: {e}", file=sys.stderr)
         return 1
-    print(report.terminal(document["results"]))
+    print(report.heading(document), report.terminal(document["results"]), sep="\n\n")
     if document["stolen_percent"] > 0.5:
         print(f"The hypervisor took {document['stolen_percent']:.1f} % of a CPU away meanwhile.")
     if args.json:

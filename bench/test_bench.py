@@ -7,6 +7,7 @@ import random
 import signal
 import statistics
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,10 @@ sys.path.insert(0, str(HERE))
 
 import bench  # noqa: E402
 import cycle  # noqa: E402
-from harness import bpf, limits, measure, proc, report, stats, tools  # noqa: E402
+from harness import bpf, floor, limits, measure, proc, report, stats, tools  # noqa: E402
 from harness.load import SPECS, Load, Spec, binary  # noqa: E402
 
-built = pytest.mark.skipif(not binary("load").exists(), reason="the loads are not built")
+built = pytest.mark.skipif(not all(binary(p).exists() for p in ("load", "types500")), reason="the loads are not built")
 needs_bpftrace = pytest.mark.skipif(
     os.geteuid() != 0 or bpf.missing() is not None or not os.path.exists("/usr/bin/bpftrace"),
     reason="needs root, bpftool and bpftrace")
@@ -125,6 +126,25 @@ def test_price_of_interrupts_and_bpf():
     assert measure.paid_percent(measure.Arm(tools.Perf), 3000) is None
 
 
+def test_the_floor_is_taken_off_each_run():
+    before, after = bpf.Runs(1000, 10), bpf.Runs(101_000, 1010)
+    assert bpf.net_ns(before, after, 49) == 51_000
+    assert bpf.net_ns(before, after, 0) == 100_000
+    assert bpf.net_ns(before, after, 200) == 0
+
+
+def test_the_floor_is_the_median_of_slices_with_enough_runs():
+    totals = [bpf.Runs(*t) for t in ((0, 0), (50_000, 1000), (98_000, 2000), (9_098_000, 3000), (9_099_000, 3001))]
+    assert floor.per_run(totals) == 50
+    assert floor.per_run([bpf.Runs(0, 0), bpf.Runs(500, 10)]) is None
+
+
+def test_totals_of_programs(monkeypatch):
+    shown = {1: {"run_time_ns": 700, "run_cnt": 7}, 2: {}, 3: {"run_time_ns": 1, "run_cnt": 1}}
+    monkeypatch.setattr(bpf, "listing", lambda kind: shown)
+    assert bpf.run_totals([1, 2, 99]) == bpf.Runs(700, 7)
+
+
 def test_only_interrupts_that_hit_the_target_count():
     arm = measure.Arm(tools.Sampled)
     half = window(500_000_000 * os.cpu_count(), interrupts=2000)
@@ -166,9 +186,15 @@ def test_the_page_has_its_markers():
 
 def test_markdown_has_a_cell_for_each_column():
     document = {"machine": report.machine(), "date": "2000-01-01", "rounds": "9", "window_s": 1.0,
-                "interrupt_text": "2 µs", "results": [result(), result(windows=0, skipped="no | here")]}
+                "interrupt_text": "2 µs", "bpf_floor_ns": 49.4, "results": [result(), result(windows=0, skipped="no | here")]}
     table = [l for l in report.markdown(document).splitlines() if l.startswith("| storm")][:2]
     assert [l.replace("\\|", "").count("|") for l in table] == [len(report.HEAD) + 1] * 2
+
+
+def test_heading_says_what_was_taken_off():
+    document = {"machine": report.machine(), "date": "2000-01-01", "rounds": "9", "window_s": 1.0, "interrupt_text": "2 µs"}
+    assert "49 ns a run" in report.heading({**document, "bpf_floor_ns": 49.4})
+    assert "nothing is taken off" in report.heading({**document, "bpf_floor_ns": None})
 
 
 def test_terminal_table_names_what_was_skipped():
@@ -260,7 +286,7 @@ def test_a_load_counts_and_ends():
 
 
 @built
-@pytest.mark.parametrize("name", ["pingpong", "spawn", "idle50", "blocks", "echo"])
+@pytest.mark.parametrize("name", ["pingpong", "spawn", "idle50", "blocks", "echo", "types500"])
 def test_every_load_does_work(name):
     spec = SPECS[name]
     with Load(spec.program, spec.args, warm_up=0.1) as load:
@@ -314,6 +340,17 @@ def test_probes_are_seen_and_seen_to_go(tmp_path, sig):
         tally = cycle.Tally()
         cycle.wait_gone(tally, 0, held, load)
         assert tally.problems == []
+
+
+@built
+@pytest.mark.skipif(os.geteuid() != 0 or bpf.missing() is not None, reason="needs root and bpftool")
+def test_an_empty_program_shows_little_and_goes():
+    before = bpf.everything()
+    assert 1 < floor.ns_per_run() < 2000
+    end = time.monotonic() + 5  # the kernel frees it when no CPU can run it any more
+    while bpf.unowned_since(before) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert bpf.unowned_since(before) == {}
 
 
 @built

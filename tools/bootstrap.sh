@@ -44,12 +44,12 @@ build header demangle.h            libiberty-dev     binutils-devel         binu
 build certs  ca-certificates       ca-certificates   ca-certificates        ca-certificates
 build rust   cargo                 cargo+rustc       cargo+rust             rust
 build crates tokio                 librust-tokio-dev -                      -
-test  gcclib libasan.so            -                 libasan                gcc-libs
-test  gcclib libubsan.so           -                 libubsan               gcc-libs
+test  links  -fsanitize=address    -                 libasan                gcc-libs
+test  links  -fsanitize=undefined  -                 libubsan               gcc-libs
 test  pymod  pytest                python3-pytest    python3-pytest         python-pytest
 test  pymod  jsonschema            python3-jsonschema python3-jsonschema    python-jsonschema
 test  cmd    setpriv               util-linux        util-linux             util-linux
-bench cmd    bpftrace              bpftrace          bpftrace               bpftrace
+test  cmd    bpftrace              bpftrace          bpftrace               bpftrace
 bench bcc    offcputime            bpfcc-tools       bcc-tools              bcc-tools
 bench perf   perf                  linux-perf|linux-tools-KERNEL|linux-tools-generic perf perf
 '
@@ -81,12 +81,13 @@ has_header() {
 	printf '#include <%s>\n' "$1" | gcc -E -x c - >/dev/null 2>&1
 }
 
-# gcc prints a bare name for a file that it does not have.
-has_gcc_library() {
-	case $(gcc -print-file-name="$1" 2>/dev/null) in
-	/*) return 0 ;;
-	*) return 1 ;;
-	esac
+# Fedora's gcc has a libasan.so that only names the file of another package: seeing it says nothing.
+links_with() {
+	library=$(mktemp)
+	gcc "$1" -shared -fPIC -x c -o "$library" /dev/null 2>/dev/null
+	status=$?
+	rm -f "$library"
+	return $status
 }
 
 # An old Rust (Debian 12) cannot read today's crates.io and builds the examples from packages.
@@ -124,7 +125,7 @@ present() {
 		*) has_header "$2" ;;
 		esac
 		;;
-	gcclib) has_gcc_library "$2" ;;
+	links) links_with "$2" ;;
 	pymod) has_python_modules "$PYTHON" "$2" ;;
 	certs) has_file /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt ;;
 	rust) command -v cargo >/dev/null 2>&1 ;;

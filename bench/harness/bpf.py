@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import dataclass
 
 from . import proc
 
@@ -80,10 +81,23 @@ def unowned_since(before):
     return {kind: ids for kind, ids in left.items() if ids}
 
 
-def run_time_ns(prog_ids):
-    """Time these programs have run while statistics were on."""
+@dataclass(frozen=True)
+class Runs:
+    """Runs of programs while statistics were on, and the time they took."""
+
+    ns: int
+    runs: int
+
+
+def run_totals(prog_ids):
     shown = listing("prog")
-    return sum(shown[i].get("run_time_ns", 0) for i in prog_ids if i in shown)
+    there = [shown[i] for i in prog_ids if i in shown]
+    return Runs(sum(p.get("run_time_ns", 0) for p in there), sum(p.get("run_cnt", 0) for p in there))
+
+
+def net_ns(before, after, floor_ns):
+    """Run time between two totals without what the statistics add to each run."""
+    return max(0.0, after.ns - before.ns - floor_ns * (after.runs - before.runs))
 
 
 class RunTime:

@@ -29,7 +29,7 @@ class Arm:
     tool_cpu: list = field(default_factory=list)  # ns per second
     interrupts: list = field(default_factory=list)  # more per second, all CPUs
     hits: list = field(default_factory=list)  # of these, how many hit the running target
-    bpf: list = field(default_factory=list)  # ns per second
+    bpf: list = field(default_factory=list)  # ns per second, less the floor
     switches: list = field(default_factory=list)  # per second, of the load
     attach: list = field(default_factory=list)  # s
     attach_cpu: list = field(default_factory=list)  # s
@@ -38,13 +38,14 @@ class Arm:
     own: dict = field(default_factory=dict)
 
 
-def attached(arm, load, seconds, with_bpf):
-    """One attachment: the window, and the arm's lists filled. Returns the window, None when the tool failed."""
+def attached(arm, load, seconds, floor_ns):
+    """One attachment: the window, and the arm's lists filled. Returns the window, None when the tool failed.
+    floor_ns: what an empty BPF program shows a run; None where BPF run times cannot be had."""
     with tempfile.TemporaryDirectory(prefix="rs-bench-") as workdir:
         tool = arm.tool(load, workdir)
         try:
             tool.start()
-            window = watch(arm, tool, load, seconds, with_bpf)
+            window = watch(arm, tool, load, seconds, floor_ns)
             tool.stop()
         except ToolError as e:
             arm.failures.append(str(e))
@@ -64,13 +65,13 @@ def attached(arm, load, seconds, with_bpf):
         return window
 
 
-def watch(arm, tool, load, seconds, with_bpf):
+def watch(arm, tool, load, seconds, floor_ns):
     if tool.pid is not None:
         arm.attach_cpu.append(proc.tree_cpu_ns(tool.pid) / 1e9)
     time.sleep(SETTLE_S)
     window = load.window(seconds, tool.pid)
-    if with_bpf and tool.has_bpf:
-        arm.bpf.append(bpf_rate(tool))
+    if floor_ns is not None and tool.has_bpf:
+        arm.bpf.append(bpf_rate(tool, floor_ns))
     if tool.pid is not None:
         if tool.process.poll() is not None:
             raise ToolError(f"ended by itself with {tool.process.returncode}")
@@ -78,14 +79,14 @@ def watch(arm, tool, load, seconds, with_bpf):
     return window
 
 
-def bpf_rate(tool):
+def bpf_rate(tool, floor_ns):
     """ns of BPF run time per second, in a window of its own: the statistics cost something themselves."""
     programs = bpf.held_by_tool(tool.pid)["prog"]
     with bpf.RunTime():
-        begin, before = time.monotonic(), bpf.run_time_ns(programs)
+        begin, before = time.monotonic(), bpf.run_totals(programs)
         time.sleep(BPF_WINDOW_S)
-        after, end = bpf.run_time_ns(programs), time.monotonic()
-    return (after - before) / (end - begin)
+        after, end = bpf.run_totals(programs), time.monotonic()
+    return bpf.net_ns(before, after, floor_ns) / (end - begin)
 
 
 def account(arm, before, window, after):
@@ -109,8 +110,9 @@ def running_share(window):
 class Session:
     """One load with all its arms. Own tools and the control take part in every round, peers in every third."""
 
-    def __init__(self, spec, tools, binary, window_s, seed=1):
+    def __init__(self, spec, tools, binary, window_s, seed=1, floor_ns=0.0):
         self.spec, self.window_s = spec, window_s
+        self.floor_ns = floor_ns if bpf.missing() is None else None
         self.rng = random.Random(seed)
         self.arms = [Arm(Nothing)] + [Arm(t, t.missing(binary) or "") for t in tools]
         self.bare = []
@@ -129,10 +131,9 @@ class Session:
 
     def run_round(self, load):
         """Every arm that is due once, in random order, a bare window before, between and after."""
-        with_bpf = bpf.missing() is None
         before = load.window(self.window_s)
         for arm in self.due():
-            window = attached(arm, load, self.window_s, with_bpf)
+            window = attached(arm, load, self.window_s, self.floor_ns)
             time.sleep(0.1)
             after = load.window(self.window_s)
             if window is not None:

@@ -57,12 +57,19 @@ def terminal(results):
     return "\n".join(line.rstrip() for line in lines)
 
 
+def heading(document):
+    """What a reader of the table must know of the machine and of the run."""
+    machine, floor_ns = document["machine"], document["bpf_floor_ns"]
+    floor = ("nothing is taken off BPF run times" if floor_ns is None else
+             f"an empty BPF program shows {floor_ns:.0f} ns a run, which is taken off")
+    return (f"Linux {machine['kernel']}, {machine['cpus']} CPUs ({machine['cpu']}), {document['date']}; "
+            f"median of {document['rounds']} rounds with windows of {document['window_s']} s "
+            f"(peers: every third round); an interrupt costs {document['interrupt_text']} here; {floor}.")
+
+
 def markdown(document):
     """What stands between the markers."""
-    machine = document["machine"]
-    out = [f"Linux {machine['kernel']}, {machine['cpus']} CPUs ({machine['cpu']}), {document['date']}; "
-           f"median of {document['rounds']} rounds with windows of {document['window_s']} s "
-           f"(peers: every third round); an interrupt costs {document['interrupt_text']} here.", ""]
+    out = [heading(document), ""]
     out += ["| " + " | ".join(HEAD) + " |", "|---|---|" + "---:|" * (len(HEAD) - 2)]
     out += ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in rows(document["results"])]
     out += ["", "The loads bare:", "", "| load | units a second | CPU ns a unit | context switches a second |",

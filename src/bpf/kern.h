@@ -55,6 +55,7 @@ struct pid {
 
 struct sched_info {
 	unsigned long long run_delay;
+	unsigned long long last_arrival; /* on a CPU, by the scheduler's clock */
 };
 
 struct thread_struct {

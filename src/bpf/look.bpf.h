@@ -15,6 +15,7 @@ struct rs_look {
 	__u16 flags; /* enum rs_poll_flag: NO_TICK, DROP */
 	__u8 is_entered; /* some runtime polls on this thread: never so in a spawn_blocking closure */
 	__u8 is_asleep; /* set by the caller: the thread is about to sleep */
+	__u8 wants_tick; /* set by the caller: outside polls, too */
 	struct rs_local local;
 	__u8 nests; /* a turn of this scheduler may hold polls of a LocalSet inside the root's poll */
 };
@@ -88,7 +89,7 @@ static __always_inline void read_tick(struct rs_memory m, const struct rs_layout
 	}
 }
 
-/* Up to Tokio 1.54 nothing else polls tasks of its own between two pops of a LocalSet's queues. */
+/* LocalSet::tick, the same in Tokio 1.23 to 1.54: CURRENT is set around it, and each poll of a task follows a pop. */
 static __always_inline void note_local(struct rs_memory m, struct rs_thread *t,
 				       const struct rs_layout *l, __u64 block, struct rs_look *k)
 {
@@ -183,14 +184,14 @@ static __always_inline int look_at_copy(struct rs_memory m, struct rs_thread *t,
 		  : k->sched ? RS_ROLE_WORKER
 		  : k->id    ? RS_ROLE_LOCAL_SET
 			     : RS_ROLE_BLOCK_ON;
-	if (k->kind != RS_LOOK_POLL)
+	if (k->kind != RS_LOOK_POLL && !k->wants_tick)
 		return 0;
 	if (!k->sched && k->id == t->idle_id)
 		k->id = 0; /* it has the id between polls, too: a closure's, which calls block_on */
 	read_tick(m, l, k, is_mt);
 	k->nests = is_ct && !(k->flags & RS_POLL_NO_TICK);
 	/* A worker's own tasks are Send, and no LocalSet's; nor is a spawn_blocking closure that calls block_on. */
-	if (k->id && k->id != t->idle_id && !(k->sched && is_mt))
+	if (k->kind == RS_LOOK_POLL && k->id && k->id != t->idle_id && !(k->sched && is_mt))
 		note_local(m, t, l, block, k);
 	return 0;
 }

@@ -9,7 +9,6 @@
  */
 
 #define RS_PF_EXITING 4
-#define RS_EXACT (RS_POLL_EXACT_START | RS_POLL_EXACT_END)
 
 static __always_inline struct rs_poll *poll_at(struct rs_thread *t, __u32 index)
 {
@@ -89,6 +88,7 @@ __noinline int emit_block(struct rs_thread *t, struct rs_poll *p, __u64 end_lo, 
 		return 0;
 
 	struct rs_event_block *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	struct rs_cpu *cpu = this_cpu();
 
 	if (!e) {
 		count_one(RS_COUNT_RING_FULL);
@@ -102,6 +102,8 @@ __noinline int emit_block(struct rs_thread *t, struct rs_poll *p, __u64 end_lo, 
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
 	__builtin_memcpy(&e->poll, p, sizeof(*p));
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	if (cpu)
+		wake_reader(cpu, t, end_hi);
 	return 0;
 }
 
@@ -236,13 +238,72 @@ __noinline int imply_root(struct rs_thread *t)
 	return 0;
 }
 
-/* Probes were taken away: a poll that one saw begin goes on as a sampled one, with its exact start. */
-static __always_inline void adopt(struct rs_poll *p, const struct rs_look *k)
+/* Where a poll timed by a probe runs, from a look at its end: probes do not read the scheduler at every poll. */
+__noinline int place_exact(struct rs_thread *t, struct rs_poll *p, const struct rs_look *k)
 {
-	if (!(p->flags & RS_POLL_EXACT_START))
-		return;
-	p->flags &= ~RS_POLL_EXACT_START;
-	take_over(p, k);
+	if (!t || !p || !k)
+		return 0;
+
+	const struct rs_layout *l = &config.copies[k->copy & (RS_COPIES - 1)];
+
+	p->sched = k->sched;
+	p->handle = k->handle;
+	p->copy = k->copy;
+	p->role = !k->sched && k->role != RS_ROLE_CURRENT_THREAD ? RS_ROLE_LOCAL_SET : k->role;
+	if (p->role == RS_ROLE_WORKER)
+		p->worker = read_worker_index(own_memory(), t, l);
+	return 0;
+}
+
+static __always_inline __u32 site_copy(__u64 site)
+{
+	return (site >> RS_SITE_COPY_SHIFT) & (RS_COPIES - 1);
+}
+
+/* State word, id and scheduler of a probed poll's task, once; in one read where they lie together, as nearly always. */
+__noinline int read_header(struct rs_poll *p)
+{
+	if (!p || p->id)
+		return 0;
+
+	__u64 words[RS_HEADER_WORDS], state = 0, at = p->site >> 35;
+
+	if (!at || at >= RS_HEADER_WORDS) {
+		bpf_probe_read_user(&state, sizeof(state), (void *)p->header);
+		bpf_probe_read_user(words, 16, (void *)(p->header + 8 * at - 8));
+		p->scheduler = words[0];
+		p->id = words[1];
+	} else if (!bpf_probe_read_user(words, sizeof(words), (void *)p->header)) {
+		state = words[0];
+		barrier_var(at);
+		p->id = words[at & (RS_HEADER_WORDS - 1)];
+		p->scheduler = words[(at - 1) & (RS_HEADER_WORDS - 1)];
+	}
+	if (state & RS_TASK_CANCELLED || p->site & RS_SITE_DROP)
+		p->flags |= RS_POLL_DROP;
+	return 0;
+}
+
+/*
+ * The top is a poll that a probe saw begin. True when k is still inside it: either a probe will tell its end (ids may
+ * change inside, e.g. when an output is dropped), or it is still the current task. Ends it otherwise.
+ */
+static __always_inline bool is_in_probed(struct rs_thread *t, struct rs_poll *p,
+					 const struct rs_look *k)
+{
+	read_header(p);
+	if (p->id == k->id || (p->flags & RS_POLL_RETURNS && config.is_exact)) {
+		p->seen = k->now;
+		if (config.is_exact)
+			return true;
+		/* Probes were taken away: it goes on as a sampled one, with its exact start. */
+		p->flags &= ~(RS_POLL_EXACT_START | RS_POLL_RETURNS);
+		take_over(p, k);
+		return true;
+	}
+	place_exact(t, p, k);
+	close_poll(t, p->seen, k->now);
+	return false;
 }
 
 /* The thread was seen in poll k; decides whether that is the poll at the top, a nested one or another one. */
@@ -255,12 +316,10 @@ __noinline int join_poll(struct rs_thread *t, const struct rs_look *k)
 	__u64 last = t->last_ns;
 	bool same_turn;
 
-	if (p && !config.is_exact)
-		adopt(p, k);
-	if (p && (p->flags & RS_POLL_EXACT_START)) {
-		/* A probe will tell its end; ids may change inside, e.g. when an output is dropped. */
-		p->seen = k->now;
-		return 0;
+	for (int i = 0; i < RS_DEPTH && p && p->flags & RS_POLL_EXACT_START; i++) {
+		if (is_in_probed(t, p, k))
+			return 0;
+		p = poll_top(t);
 	}
 	if (p && p->epoch != k->epoch && p->id == k->id && p->sched == k->sched &&
 	    p->copy == k->copy) {
@@ -304,23 +363,6 @@ __noinline int join_poll(struct rs_thread *t, const struct rs_look *k)
 	}
 	t->last_ns = last;
 	open_sampled(t, k);
-	return 0;
-}
-
-/* Where a poll timed by a probe runs, from a look at its end: probes do not read the scheduler at every poll. */
-__noinline int place_exact(struct rs_thread *t, struct rs_poll *p, const struct rs_look *k)
-{
-	if (!t || !p || !k)
-		return 0;
-
-	const struct rs_layout *l = &config.copies[k->copy & (RS_COPIES - 1)];
-
-	p->sched = k->sched;
-	p->handle = k->handle;
-	p->copy = k->copy;
-	p->role = !k->sched && k->role != RS_ROLE_CURRENT_THREAD ? RS_ROLE_LOCAL_SET : k->role;
-	if (p->role == RS_ROLE_WORKER)
-		p->worker = read_worker_index(own_memory(), t, l);
 	return 0;
 }
 

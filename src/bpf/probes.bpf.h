@@ -23,47 +23,6 @@ __noinline int settle_root(struct rs_thread *t, struct rs_poll *p, __u64 now)
 	return 0;
 }
 
-/* Entry of a task's poll function: the header is the first argument; the cookie has the id's offset and the site. */
-SEC("uprobe")
-int on_poll_enter(struct pt_regs *ctx)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 now = bpf_ktime_get_ns(), cookie, header, state = 0;
-	struct rs_thread *t;
-	struct rs_poll *p;
-
-	if (!is_target(task) || !config.is_exact)
-		return 0;
-	t = thread_of_or_new(task);
-	if (!t || !row_lock(t))
-		return 0;
-	count_one(RS_COUNT_POLLS);
-	p = poll_top(t);
-	if (t->pending_off)
-		settle_spell(t);
-	if (p && !(p->flags & RS_POLL_EXACT_START))
-		settle_root(t, p, now);
-	cookie = bpf_get_attach_cookie(ctx);
-	header = PT_REGS_PARM1(ctx);
-	p = push_poll(t);
-	if (p) {
-		bpf_probe_read_user(&state, sizeof(state), (void *)header);
-		bpf_probe_read_user(&p->id, sizeof(p->id), (void *)(header + (cookie >> 32)));
-		p->header = header;
-		p->sp = PT_REGS_SP(ctx);
-		p->ip = PT_REGS_IP(ctx);
-		p->site = cookie & 0xffffffff;
-		p->flags = RS_POLL_EXACT_START;
-		if (state & RS_TASK_CANCELLED || cookie & RS_SITE_DROP)
-			p->flags |= RS_POLL_DROP;
-		p->start_lo = p->start_hi = p->seen = now;
-	}
-	t->returned_ns = 0;
-	t->last_ns = now;
-	row_unlock(t);
-	return 0;
-}
-
 __noinline int end_exact(struct rs_thread *t, struct rs_poll *p, __u64 now)
 {
 	if (!t || !p)
@@ -85,12 +44,158 @@ __noinline int end_exact(struct rs_thread *t, struct rs_poll *p, __u64 now)
 	return 0;
 }
 
+/* Marks the function as one whose polls get long, and ends the poll somewhere since it was last seen. */
+__noinline int end_unseen(struct rs_thread *t, struct rs_poll *p, __u64 now)
+{
+	if (!t || !p)
+		return 0;
+
+	struct rs_site *site = site_of(p->site);
+	struct rs_look k = { .now = now };
+
+	if (now - p->start_lo >= config.threshold_ns) {
+		if (site)
+			site->slow_until_ns = now + RS_SITE_SLOW_NS;
+		take_look(t, &k);
+		place_exact(t, p, &k);
+	}
+	close_poll(t, p->seen, now);
+	return 0;
+}
+
+/*
+ * A poll whose return is not awaited has ended when another one begins at its stack depth or above. Below it, the new
+ * one is nested if Tokio's current task still is the old one, whose guard is in place until its poll returns.
+ */
+static __always_inline bool is_over(struct rs_thread *t, struct rs_poll *p, __u64 sp)
+{
+	const struct rs_layout *l = &config.copies[site_copy(p->site)];
+	__u64 id = 0;
+
+	if (p->flags & RS_POLL_RETURNS)
+		return false;
+	if (sp >= p->sp || !t->context)
+		return true;
+	read_header(p);
+	bpf_probe_read_user(&id, sizeof(id), (void *)(t->context + l->id));
+	return id != p->id;
+}
+
+/* Nobody saw it return. Nearly always it was too short to matter; else the next look or this entry bounds its end. */
+static __always_inline void end_unawaited(struct rs_thread *t, struct rs_poll *p, __u64 now)
+{
+	if (t->depth == 1 && now - p->start_lo < config.threshold_ns) {
+		t->depth = 0;
+		return;
+	}
+	end_unseen(t, p, now);
+}
+
+/*
+ * Whether this poll is worth a return probe, which costs as much again as the entry's. Functions polled so often that
+ * it would add up go without: the time to the next entry bounds their polls, until one of them gets long.
+ */
+static __always_inline bool wants_return(__u64 cookie, __u64 now)
+{
+	struct rs_site *site = site_of(cookie);
+
+	if (!site || config.is_fine || site->slow_until_ns > now)
+		return true;
+	if (now - site->window_ns > RS_SITE_WINDOW_NS) {
+		site->window_ns = now;
+		site->polls = 0;
+	}
+	return ++site->polls < RS_SITE_POLLS_AWAITED;
+}
+
+/* Entry of a task's poll function: the header is the first argument. A read of the target costs 40-120 ns: only where
+ * the return may come after the task's memory is gone. */
+static __always_inline void enter_poll(struct pt_regs *ctx, struct rs_thread *t, __u64 cookie,
+				       __u64 now, bool is_awaited)
+{
+	__u64 sp = PT_REGS_SP(ctx);
+	struct rs_poll *p;
+
+	if (t->pending_off)
+		settle_spell(t);
+	for (int i = 0; i < RS_DEPTH; i++) {
+		p = poll_top(t);
+		if (!p)
+			break;
+		if (!(p->flags & RS_POLL_EXACT_START)) {
+			settle_root(t, p, now);
+			break;
+		}
+		if (!is_over(t, p, sp))
+			break;
+		end_unawaited(t, p, now);
+	}
+	p = push_poll(t);
+	if (p) {
+		p->flags = RS_POLL_EXACT_START | (is_awaited ? RS_POLL_RETURNS : 0);
+		p->header = PT_REGS_PARM1(ctx);
+		p->sp = sp;
+		p->ip = PT_REGS_IP(ctx);
+		p->site = cookie;
+		if (is_awaited)
+			read_header(p);
+		p->start_lo = p->start_hi = p->seen = now;
+	}
+	t->returned_ns = 0;
+	t->last_ns = now;
+}
+
 /* Return of a poll function. Frames whose return was never seen (the thread unwound past them) are let go. */
-SEC("uprobe")
-int on_poll_return(struct pt_regs *ctx)
+static __always_inline int leave_poll(struct pt_regs *ctx, struct rs_thread *t, __u64 now)
+{
+	__u64 sp = PT_REGS_SP(ctx);
+
+	if (t->pending_off)
+		settle_spell(t);
+	for (int i = 0; i < RS_DEPTH; i++) {
+		struct rs_poll *p = poll_top(t);
+
+		if (!p || !p->sp || p->sp + 8 > sp)
+			break;
+		if (p->sp + 8 == sp) {
+			end_exact(t, p, t->returned_ns ? t->returned_ns : now);
+			break;
+		}
+		t->depth--;
+	}
+	t->returned_ns = 0;
+	t->last_ns = now;
+	return 0;
+}
+
+/* 0: the return of this poll is awaited. */
+static __always_inline int on_enter(struct pt_regs *ctx, bool is_always_awaited)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 now = bpf_ktime_get_ns(), sp = PT_REGS_SP(ctx);
+	__u64 now, cookie;
+	struct rs_thread *t;
+	bool is_awaited;
+
+	if (!is_target(task) || !config.is_exact)
+		return 1;
+	t = thread_of_or_new(task);
+	if (!t || !row_lock(t))
+		return 1;
+	now = bpf_ktime_get_ns();
+	cookie = bpf_get_attach_cookie(ctx);
+	is_awaited = is_always_awaited || wants_return(cookie, now);
+	count_one(RS_COUNT_POLLS);
+	if (is_awaited)
+		count_one(RS_COUNT_RETURNS);
+	enter_poll(ctx, t, cookie, now, is_awaited);
+	row_unlock(t);
+	return !is_awaited;
+}
+
+static __always_inline int on_leave(struct pt_regs *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 now = bpf_ktime_get_ns();
 	struct rs_thread *t;
 
 	if (!is_target(task))
@@ -98,25 +203,29 @@ int on_poll_return(struct pt_regs *ctx)
 	t = thread_of(task);
 	if (!t || !row_lock(t))
 		return 0;
-	if (t->pending_off)
-		settle_spell(t);
-	for (int i = 0; i < RS_DEPTH; i++) {
-		struct rs_poll *p = poll_top(t);
-
-		if (!p || (p->sp && p->sp + 8 > sp))
-			break;
-		if (p->sp + 8 == sp) {
-			end_exact(t, p, t->returned_ns ? t->returned_ns : now);
-			break;
-		}
-		if (!p->sp)
-			break;
-		t->depth--;
-	}
-	t->returned_ns = 0;
-	t->last_ns = now;
+	leave_poll(ctx, t, now);
 	row_unlock(t);
 	return 0;
+}
+
+/* Entry and return in one, where the entry decides whether there will be a return (session probes, Linux 6.13). */
+SEC("uprobe")
+int on_poll(struct pt_regs *ctx)
+{
+	return bpf_session_is_return() ? on_leave(ctx) : on_enter(ctx, false);
+}
+
+SEC("uprobe")
+int on_poll_enter(struct pt_regs *ctx)
+{
+	on_enter(ctx, true);
+	return 0;
+}
+
+SEC("uprobe")
+int on_poll_return(struct pt_regs *ctx)
+{
+	return on_leave(ctx);
 }
 
 static __always_inline int emit_marker(struct pt_regs *ctx, __u32 kind, __u32 marker)

@@ -94,35 +94,60 @@ static __always_inline bool row_lock(struct rs_thread *t)
 	return true;
 }
 
-static __always_inline void forget_sleeper(struct rs_thread *t)
+/*
+ * When the current thread was last switched in. The kernel keeps that anyway, by the scheduler's clock (sched_clock), so
+ * that nothing has to be done at most switch-ins; what turns it into CLOCK_MONOTONIC is found by tracing one now and then.
+ */
+static __always_inline __u64 arrived_at(struct task_struct *task, __u64 now, __u64 otherwise)
 {
-	if (!t->is_counted)
-		return;
-	t->is_counted = 0;
-	__sync_fetch_and_add(&asleep_in_poll, -1);
+	__u64 at = task->sched_info.last_arrival + clock_offset;
+
+	return clock_since && at <= now ? at : otherwise;
+}
+
+static __always_inline void compare_clocks(struct rs_thread *t, struct task_struct *task, __u64 now,
+					   bool is_same_stay)
+{
+	if (t->traced_in_ns && is_same_stay) {
+		clock_offset = t->traced_in_ns - task->sched_info.last_arrival;
+		clock_since = now;
+	} else if (clock_since && now - clock_since > RS_CLOCK_VALID_NS) {
+		clock_since = 0; /* CLOCK_MONOTONIC is steered: compare again */
+	}
+	t->traced_in_ns = 0;
 }
 
 /* Were there switches of the current thread that nobody looked at? `own`: those that this look itself is about. */
-static __always_inline void note_gap(struct rs_thread *t, __u64 own)
+static __always_inline void note_gap(struct rs_thread *t, __u64 now, __u64 own)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 switches = task->nvcsw + task->nivcsw;
+	bool is_gap = switches != t->switches + own, has_slept = task->nvcsw > t->sleeps + own;
 	struct rs_poll *p = poll_top(t);
 
-	if (t->out_ns) {
-		/* Its switch-in was not traced (seen after some tasks of a host's agent): it was about now. */
-		t->pending_off += bpf_ktime_get_ns() - t->out_ns;
-		t->out_ns = 0;
-		forget_sleeper(t);
+	if (t->is_parked) {
+		t->is_parked = 0;
+		t->in_ns = t->last_ns = arrived_at(task, now, t->last_ns);
 	}
-	if (switches != t->switches + own) {
-		t->in_ns = bpf_ktime_get_ns();
-		if (p && !(p->flags & RS_POLL_EXACT_START) && p->flags & RS_POLL_NO_TICK)
+	if (t->out_ns) {
+		/* Its switch-in was not traced (seen after some tasks of a host's agent). */
+		if (!is_gap)
+			t->pending_off += arrived_at(task, now, now) - t->out_ns;
+		t->out_ns = 0;
+	}
+	if (is_gap) {
+		t->in_ns = arrived_at(task, now, now);
+		if (!has_slept) /* only preempted: the kernel has counted how long it waited */
+			t->pending_off = minus(task->sched_info.run_delay, t->run_delay);
+		else if (p && !(p->flags & RS_POLL_EXACT_START) && p->flags & RS_POLL_NO_TICK)
 			close_poll(t, p->seen,
 				   t->in_ns); /* the same task again need not be the same poll */
 		else if (p)
 			p->flags |= RS_POLL_GAPS;
 	}
+	compare_clocks(t, task, now,
+		       !is_gap); /* last: it may find that the clocks must be compared again */
+	t->sleeps = task->nvcsw;
 	t->switches = switches;
 }
 

@@ -27,7 +27,8 @@ static __always_inline void walk_new(struct rs_thread *t, struct task_struct *ta
 	if (take_remote_look(t, task, k))
 		return;
 	t->look_kind = k->kind;
-	if (k->kind != RS_LOOK_POLL)
+	/* In block_on it may be the id of the closure that calls it, which the thread has between polls, too. */
+	if (k->kind != RS_LOOK_POLL || (!k->sched && !(k->flags & RS_POLL_LOCAL)))
 		t->idle_id = k->id;
 	t->idle_copy = k->copy;
 	t->sp = BPF_CORE_READ((struct pt_regs *)bpf_task_pt_regs(task), sp);
@@ -54,6 +55,23 @@ static __always_inline void walk_skipped(struct rs_thread *t, struct task_struct
 	k->now = t->walk_ns;
 }
 
+/* Whether nothing is to be learned of a known thread: it has run since the last walk, or that one has looked at it. */
+static __always_inline bool is_settled(struct rs_thread *t, __u64 now, __u64 switches)
+{
+	bool has_run = switches != t->walk_switches;
+	struct rs_poll *p = poll_top(t);
+
+	if (has_run) {
+		t->walk_ns = now;
+		t->walk_switches = switches;
+	}
+	if (config.is_unhooked && t->switches != switches)
+		t->out_ns = 0; /* nobody traced that it woke up */
+	else if (config.is_unhooked && t->out_ns && p)
+		p->seen = now;
+	return has_run || t->out_ns;
+}
+
 /*
  * Looks at threads that sleep and were met by no tick and no switch: once after attaching, for each copy of Tokio, and
  * again and again while switches are being skipped. A thread that wakes up meanwhile is left to the other programs.
@@ -70,13 +88,11 @@ int on_walk(struct bpf_iter__task *ctx)
 	if (!task || !is_target(task) || !task->__state)
 		return 0;
 	switches = task->nvcsw + task->nivcsw;
+	walked_switches += switches;
 	t = thread_of(task);
 	is_new = !t || (t->look_kind == RS_LOOK_NOT_TOKIO && !t->switches);
-	if (t && !is_new && (t->out_ns || switches != t->walk_switches)) {
-		t->walk_ns = k.now;
-		t->walk_switches = switches;
+	if (t && !is_new && is_settled(t, k.now, switches))
 		return 0;
-	}
 	if (!t)
 		t = thread_of_or_new(task);
 	if (!t || !row_lock(t))
@@ -91,10 +107,6 @@ int on_walk(struct bpf_iter__task *ctx)
 	} else if (t->depth || is_new) {
 		if (t->depth)
 			describe_sleep((struct rs_memory){ task, true }, t);
-		if (t->depth && !t->is_counted) {
-			t->is_counted = 1;
-			__sync_fetch_and_add(&asleep_in_poll, 1);
-		}
 		t->out_ns = k.now;
 	}
 	row_unlock(t);

@@ -19,6 +19,8 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 struct rs_config config;
 
+extern bool bpf_session_is_return(void) __ksym __weak;
+
 /* The kernel passes the previous state as a fourth argument since 5.18 (fa2c3254d7cf). */
 const volatile bool has_prev_state = false;
 const volatile bool has_throttled_time = false;
@@ -63,8 +65,26 @@ struct {
 	__type(value, struct rs_cpu);
 } cpus SEC(".maps");
 
-/* Threads asleep inside a poll whose switch-out was looked at: their switch-in must be, too. */
-__s32 asleep_in_poll;
+#define RS_SITES 2048 /* a power of two; functions that share a row share its fate */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RS_SITES);
+	__type(key, __u32);
+	__type(value, struct rs_site);
+} sites SEC(".maps");
+
+static __always_inline struct rs_site *site_of(__u64 cookie)
+{
+	__u32 row = cookie & (RS_SITES - 1);
+
+	return bpf_map_lookup_elem(&sites, &row);
+}
+
+/* Context switches of all threads of the target in their lives, as the last walk found them. */
+__u64 walked_switches;
+
+/* CLOCK_MONOTONIC less the scheduler's clock, found at clock_since; 0 = not known. */
+__u64 clock_offset, clock_since;
 
 static __always_inline struct rs_cpu *this_cpu(void)
 {
@@ -87,12 +107,16 @@ static __always_inline void count_one(__u32 which)
 }
 
 #define RS_THROTTLE_LOOK_NS 1000000 /* shorter waits are not worth the question */
+#define RS_CLOCK_VALID_NS 100000000 /* slewing changes CLOCK_MONOTONIC by at most 500 ppm: 50 us */
 #define RS_TASK_GROUPS 4
 #define RS_TASK_CANCELLED 32 /* bit 5 of the task state word, all Tokio 1.x */
 #define RS_XOL_SLOT \
 	128 /* the return trampoline is the first slot of its page; others are for stepping */
-#define RS_SUSPECTS_APART_NS 8000000 /* waking the reader costs it some 50 us */
 #define RS_INSTRUCTION_MAX 15
+#define RS_SITE_WINDOW_NS 100000000
+#define RS_SITE_POLLS_AWAITED 100 /* a window: returns of the first so many are always seen */
+#define RS_SITE_SLOW_NS 2000000000ULL
+#define RS_HEADER_WORDS 8 /* read of a task's header; a power of two */
 #define RS_NR_POLL 7
 #define RS_NR_FUTEX 202
 #define RS_NR_PPOLL 271
@@ -115,12 +139,7 @@ __noinline __u64 throttled_time(void)
 	return sum;
 }
 
-#include "bpf/look.bpf.h"
-#include "bpf/poll.bpf.h"
-
-#include "bpf/rows.bpf.h"
-
-/* Wakes the reader, but not too often: while it is awake it looks at all threads anyway. */
+/* Wakes the reader, but not too often: it looks again by itself that long after it was woken. */
 static __always_inline void wake_reader(struct rs_cpu *cpu, struct rs_thread *t, __u64 now)
 {
 	struct rs_event_head *e;
@@ -137,13 +156,17 @@ static __always_inline void wake_reader(struct rs_cpu *cpu, struct rs_thread *t,
 	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
 }
 
+#include "bpf/look.bpf.h"
+#include "bpf/poll.bpf.h"
+
+#include "bpf/rows.bpf.h"
+
 /* Once for each poll that is half way to being a block: its end can then be watched. */
 static __always_inline void tell_suspect(struct rs_cpu *cpu, struct rs_thread *t, __u64 now)
 {
 	struct rs_poll *p = poll_top(t);
 
-	if (!p || p->flags & RS_POLL_EXACT_START || t->suspect_ns == p->start_hi ||
-	    now - p->start_hi < config.threshold_ns / 2)
+	if (!p || t->suspect_ns == p->start_hi || now - p->start_hi < config.threshold_ns / 2)
 		return;
 	t->suspect_ns = p->start_hi;
 	wake_reader(cpu, t, now);
@@ -190,11 +213,12 @@ int on_tick(struct bpf_perf_event_data *ctx)
 	refill(cpu, k.now);
 	if (!is_target(task))
 		return 0;
+	cpu->counts[RS_COUNT_TICKS]++;
 	timer = timer_start(cpu, k.now);
 	t = thread_of_or_new(task);
 	if (t && row_lock(t)) {
 		since = t->last_ns;
-		note_gap(t, 0);
+		note_gap(t, k.now, 0);
 		apply_look(t, &k);
 		if ((__s64)ctx->regs.ip < 0) /* a kernel address */
 			note_kernel_time(t, since, k.now);
@@ -205,40 +229,52 @@ int on_tick(struct bpf_perf_event_data *ctx)
 	return 0;
 }
 
+/*
+ * The poll at the top is one whose task id word is watched, and the word was written. Its end, if that is still the same
+ * poll: the scheduler's turn tells, which only changes before the next one. Otherwise it has ended before.
+ */
+static __always_inline int end_watched(struct rs_thread *t, struct rs_poll *p, struct rs_look *k)
+{
+	bool is_probed = p->flags & RS_POLL_EXACT_START;
+
+	take_look(t, k);
+	if (k->kind == RS_LOOK_POLL && k->id == p->id)
+		return 0;
+	if (is_probed)
+		place_exact(t, p, k);
+	if (is_probed || (k->sched == p->sched && k->tick == p->tick)) {
+		p->flags |= RS_POLL_WATCHED_END;
+		p->seen = k->now;
+	}
+	close_poll(t, p->seen, k->now);
+	t->last_ns = k->now;
+	return 1;
+}
+
 /* A watched task id word was written. Returning 1 uses up the event's one shot (PERF_EVENT_IOC_REFRESH). */
 SEC("perf_event")
 int on_id_write(struct bpf_perf_event_data *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 now = bpf_ktime_get_ns();
+	struct rs_look k = { .now = bpf_ktime_get_ns(), .wants_tick = 1 };
+	struct rs_poll *p;
 	struct rs_thread *t;
-	struct rs_look k = { .now = now };
-	int ended = 0;
+	int is_done = 1;
 
 	if (!is_target(task))
 		return 1;
 	t = thread_of(task);
 	if (!t)
 		return 1;
-	if (row_lock(t)) {
-		struct rs_poll *p = poll_top(t);
-
-		if (p && !(p->flags & RS_EXACT)) {
-			settle_spell(t);
-			take_look(t, &k);
-			if (k.kind != RS_LOOK_POLL || k.id != p->id) {
-				p->flags |= RS_POLL_WATCHED_END;
-				p->seen = now;
-				ended = 1;
-				close_poll(t, now, now);
-				t->last_ns = now;
-			}
-		} else {
-			ended = 1;
-		}
-		row_unlock(t);
-	}
-	return ended;
+	if (!row_lock(t))
+		return 0;
+	note_gap(t, k.now, 0);
+	settle_spell(t);
+	p = poll_top(t);
+	if (p && !(p->flags & (RS_POLL_RETURNS | RS_POLL_EXACT_END)))
+		is_done = end_watched(t, p, &k);
+	row_unlock(t);
+	return is_done;
 }
 
 /*
@@ -274,18 +310,25 @@ __noinline int note_preemption(struct rs_thread *t, __u64 now)
 /* A worker parks at the same instruction, stack depth and descriptor or futex each time: then nothing has changed. */
 static __always_inline bool is_known_park(const struct rs_thread *t, const struct pt_regs *regs)
 {
-	return t->park_sp && t->park_sp == regs->sp && t->park_ip == regs->ip &&
-	       t->park_arg == regs->di && !t->depth;
+	if (t->depth)
+		return false;
+	for (int i = 0; i < RS_PARKS; i++) {
+		const struct rs_park *park = &t->parks[i];
+
+		if (park->sp == regs->sp && park->ip == regs->ip && park->arg == regs->di)
+			return true;
+	}
+	return false;
 }
 
+/* The older place makes room. One that turned out not to be a park is forgotten with it. */
 static __always_inline void remember_park(struct rs_thread *t, const struct pt_regs *regs)
 {
-	bool is_park = !t->depth && t->look_kind != RS_LOOK_IN_PLACE &&
-		       t->look_kind != RS_LOOK_UNREADABLE;
-
-	t->park_sp = is_park ? regs->sp : 0;
-	t->park_ip = regs->ip;
-	t->park_arg = regs->di;
+	if (t->depth || t->look_kind == RS_LOOK_IN_PLACE || t->look_kind == RS_LOOK_UNREADABLE)
+		return;
+	for (int i = RS_PARKS - 1; i > 0; i--)
+		t->parks[i] = t->parks[i - 1];
+	t->parks[0] = (struct rs_park){ regs->ip, regs->sp, regs->di };
 }
 
 static __always_inline void out_in_poll(struct rs_cpu *cpu, struct rs_thread *t, __u64 now,
@@ -299,52 +342,81 @@ static __always_inline void out_in_poll(struct rs_cpu *cpu, struct rs_thread *t,
 	} else if (config.is_exact) {
 		note_preemption(t, now);
 	}
-	if (is_asleep && !t->is_counted) {
-		t->is_counted = 1;
-		__sync_fetch_and_add(&asleep_in_poll, 1);
-	}
 }
 
-static __always_inline void switched_out(struct rs_cpu *cpu, struct task_struct *task, __u64 now,
-					 bool is_asleep)
+static __always_inline void look_at_out(struct rs_cpu *cpu, struct task_struct *task,
+					struct rs_thread *t, bool is_asleep)
 {
-	const struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	struct rs_thread *t = thread_of_or_new(task);
-	struct rs_look k = { .now = now, .is_asleep = is_asleep };
+	struct rs_look k = { .now = bpf_ktime_get_ns(), .is_asleep = is_asleep };
+	__u64 timer = timer_start(cpu, k.now);
 
-	if (!t)
-		return;
-	if (is_asleep && is_known_park(t, regs)) {
-		t->switches = task->nvcsw + task->nivcsw;
-		t->run_delay = task->sched_info.run_delay;
-		t->pending_off = 0;
-		t->last_ns = now;
-	} else if (row_lock(t)) {
-		note_gap(t, 1);
+	if (row_lock(t)) {
+		note_gap(t, k.now, 1);
 		apply_look(t, &k);
 		if (t->depth)
-			out_in_poll(cpu, t, now, is_asleep);
+			out_in_poll(cpu, t, k.now, is_asleep);
 		if (is_asleep)
-			remember_park(t, regs);
+			remember_park(t, (struct pt_regs *)bpf_task_pt_regs(task));
 		row_unlock(t);
 	}
 	t->out_kind = is_asleep ? RS_OUT_ASLEEP : RS_OUT_PREEMPTED;
-	t->out_ns = now;
+	t->out_ns = k.now;
+	timer_stop(cpu, timer);
 }
 
-static __always_inline void switched_in(struct task_struct *task, __u64 now)
+/* Looks are rationed: threads preempted inside polls meanwhile are seen by the next look as gaps. */
+static __always_inline bool take_token(struct rs_cpu *cpu)
 {
-	struct rs_thread *t = thread_of(task);
-	struct rs_poll *p;
+	__u64 jiffies;
+
+	if (!cpu->refilled_ns)
+		refill(cpu, bpf_ktime_get_ns());
+	if (cpu->tokens > 0) {
+		cpu->tokens--;
+		return true;
+	}
+	/* Normally a tick refills; but they are rare on a CPU that is mostly idle. */
+	jiffies = bpf_jiffies64();
+	if (jiffies != cpu->refilled_jiffies)
+		refill(cpu, bpf_ktime_get_ns());
+	cpu->refilled_jiffies = jiffies;
+	cpu->counts[RS_COUNT_SKIPPED]++;
+	return false;
+}
+
+static __always_inline void switched_out(struct rs_cpu *cpu, struct task_struct *task,
+					 bool is_asleep)
+{
+	struct rs_thread *t = thread_of_or_new(task);
 
 	if (!t)
 		return;
-	t->in_ns = now;
-	forget_sleeper(t);
-	if (!t->out_ns)
-		return; /* its switch-out was skipped: who knows what it did before */
-	t->pending_off += now - t->out_ns;
+	if (is_asleep && !(t->seq & 1) &&
+	    is_known_park(t, (struct pt_regs *)bpf_task_pt_regs(task))) {
+		t->is_parked = 1;
+		t->switches = task->nvcsw + task->nivcsw;
+		t->sleeps = task->nvcsw;
+		t->run_delay = task->sched_info.run_delay;
+		t->pending_off = t->traced_in_ns = 0;
+		return;
+	}
+	if (take_token(cpu))
+		look_at_out(cpu, task, t, is_asleep);
+}
+
+static __always_inline void switched_in(struct rs_thread *t)
+{
+	struct rs_poll *p;
+	__u64 now;
+
+	if (t->is_parked ? clock_since != 0 : !t->out_ns)
+		return; /* the kernel keeps the time of it; or its switch-out was not looked at */
+	now = bpf_ktime_get_ns();
+	t->in_ns = t->traced_in_ns = now;
+	if (t->out_ns)
+		t->pending_off += now - t->out_ns;
 	t->out_ns = 0;
+	t->is_parked = 0;
 	if (t->seq & 1)
 		return;
 	p = poll_top(t);
@@ -357,9 +429,8 @@ SEC("tp_btf/sched_switch")
 int on_switch(__u64 *ctx)
 {
 	struct task_struct *prev = (void *)ctx[1], *next = (void *)ctx[2];
-	bool from = is_target(prev), to = is_target(next), is_over;
+	bool from = is_target(prev), to = is_target(next);
 	struct rs_cpu *cpu;
-	__u64 now, timer;
 
 	if (!from && !to)
 		return 0;
@@ -367,33 +438,17 @@ int on_switch(__u64 *ctx)
 	if (!cpu)
 		return 0;
 	cpu->counts[RS_COUNT_SWITCHES]++;
-	if (!cpu->refilled_ns)
-		refill(cpu, bpf_ktime_get_ns());
-	is_over = cpu->tokens <= 0;
-	if (!is_over) {
-		cpu->tokens--;
-	} else {
-		__u64 jiffies = bpf_jiffies64();
-
-		cpu->counts[RS_COUNT_SKIPPED]++;
-		/* Normally a tick does that; but they are rare on a CPU that is mostly idle. */
-		if (jiffies != cpu->refilled_jiffies)
-			refill(cpu, bpf_ktime_get_ns());
-		cpu->refilled_jiffies = jiffies;
-		/* threads preempted inside polls are seen by the next look as gaps */
-		if (!to || asleep_in_poll <= 0)
-			return 0;
-	}
-	now = bpf_ktime_get_ns();
-	timer = timer_start(cpu, now);
-	if (from && !is_over) {
+	if (from) {
 		__u32 state = has_prev_state ? (__u32)ctx[3] : prev->__state;
 
-		switched_out(cpu, prev, now, state && !ctx[0]);
+		switched_out(cpu, prev, state && !ctx[0]);
 	}
-	if (to)
-		switched_in(next, now);
-	timer_stop(cpu, timer);
+	if (to) {
+		struct rs_thread *t = thread_of(next);
+
+		if (t)
+			switched_in(t);
+	}
 	return 0;
 }
 
@@ -421,7 +476,6 @@ int on_exit(__u64 *ctx)
 		if (poll_top(t))
 			close_poll(t, now, now);
 	}
-	forget_sleeper(t);
 	t->seq = 0;
 	t->tid = 0;
 	slot->number = 0;

@@ -17,11 +17,14 @@
 #define RS_SPELLS 4 /* distinct reasons to be off CPU kept for one poll */
 #define RS_CONTEXT 128 /* bytes of CONTEXT copied at a look; the largest layout has 104 */
 #define RS_SCHED 64 /* bytes of scheduler::Context copied at a look */
-#define RS_TICKS 3 /* words of Core that may be its tick */
 #define RS_LOCAL_QUEUES 2
 /* rs_layout.local_wake where Tokio (up to 1.34) does not keep it: sets are polled when entered, or perhaps not */
 #define RS_LOCAL_POLLED (-1)
 #define RS_LOCAL_ENTERED (-2)
+#define RS_PARKS 2 /* a worker waits for events with the driver, or on its own; a power of two */
+#define RS_TICKS 4 /* words of Core that may be its tick */
+#define RS_SUSPECTS_APART_NS \
+	8000000 /* between two of RS_EVENT_SUSPECT: each costs the reader some 50 us */
 #define RS_UNKNOWN (-1)
 
 /* Where one copy of Tokio keeps what a look reads. Offsets in CONTEXT unless said otherwise; RS_UNKNOWN = not there. */
@@ -67,6 +70,8 @@ struct rs_config {
 	__u32 token_ns, tokens_max; /* see rs_cpu.tokens; one comes every token_ns */
 	__u32 is_exact; /* polls are timed by probes where an entry has been seen */
 	__u32 walk_copy; /* the copy on_walk is about */
+	__u32 is_unhooked; /* switches come too fast to be traced: only ticks and walks look */
+	__u32 is_fine; /* the threshold is so short that ticks may miss a block: await every return */
 	__u32 pad;
 	__u64 trampoline; /* page of the target that returns of probed functions pass, 0 = none yet */
 	struct rs_layout copies[RS_COPIES];
@@ -92,6 +97,7 @@ enum rs_poll_flag {
 	RS_POLL_AT_ENTRY = 256, /* preempted before the first instruction of the poll function */
 	RS_POLL_GAPS = 512, /* some switches were not looked at: its parts are not known */
 	RS_POLL_DOUBTFUL = 1024, /* no budget, perhaps the thread's own blocking task */
+	RS_POLL_RETURNS = 2048, /* a probe will see its return */
 	RS_POLL_LOCAL = 4096, /* a LocalSet was being polled on the thread each time */
 	RS_POLL_POPS = 8192, /* and its queues tell polls of one of its tasks apart */
 };
@@ -102,10 +108,18 @@ struct rs_local {
 	__u32 pops[RS_LOCAL_QUEUES], capacities[RS_LOCAL_QUEUES];
 };
 
-/* Cookie of a poll function's probe: offset of the task id in its high half, and in the low one: */
+/* Cookie of a poll function's probe: offset of the task id (a multiple of 8, behind the scheduler's pointer) in its high
+ * half, and in the low one: */
 #define RS_SITE_VTABLE 0x07ffffff /* index among the vtables of its copy */
 #define RS_SITE_DROP 0x08000000 /* the function drops the future instead of polling it */
 #define RS_SITE_COPY_SHIFT 28
+
+/* What one CPU remembers of a probed function, to decide whether the returns of its polls are worth their price. */
+struct rs_site {
+	__u64 slow_until_ns; /* a poll of it was long: its returns are awaited until then */
+	__u64 window_ns; /* `polls` counts since then */
+	__u64 polls;
+};
 
 /* One reason to be off CPU inside a poll. */
 struct rs_spell {
@@ -132,8 +146,9 @@ struct rs_poll {
 	/* outer poll: time of inner polls that surely, or perhaps, are blocks of their own */
 	__u64 excluded_min, excluded_max;
 	__u64 sp, ip; /* exact: at the entry; sp finds the return */
-	__u64 header; /* task header when a probe or a suspect's stack gave it */
-	__u64 site; /* exact: low half of the probe's cookie, see RS_SITE_* */
+	__u64 header; /* exact: task header, and its scheduler */
+	__u64 scheduler;
+	__u64 site; /* exact: the probe's cookie, see RS_SITE_* */
 	struct rs_local local;
 	__s32 worker;
 	__u16 epoch; /* of the layout that `tick` was read by */
@@ -143,33 +158,40 @@ struct rs_poll {
 
 enum rs_out { RS_OUT_NONE = 0, RS_OUT_ASLEEP = 1, RS_OUT_PREEMPTED = 2 };
 
+/* A place where a thread sleeps between polls. */
+struct rs_park {
+	__u64 ip, sp, arg;
+};
+
 /* A watched thread; slot of the mapped table. Written by the kernel side under an odd `seq`. */
 struct rs_thread {
+	/* What every switch looks at comes first: two or three cache lines. */
 	__u32 seq;
 	__u32 tid; /* as the reader's pid namespace numbers it; 0 = free slot */
+	__u8 depth; /* polls under way */
+	__u8 is_parked; /* asleep at a known place, or awake since and not yet looked at */
+	__u8 out_kind; /* enum rs_out */
+	__u8 look_kind; /* enum rs_look_kind of the last look */
+	__u8 idle_copy; /* copy the thread was last seen in */
+	__u8 pad;
+	__u16 out_mode;
+	__u64 out_ns; /* switched out since; 0 = on CPU */
+	__u64 switches, sleeps; /* nvcsw + nivcsw, and nvcsw alone, at the last look */
+	__u64 run_delay; /* sched_info.run_delay at the last look */
+	__u64 pending_off; /* off-CPU time of the last spell, not yet booked */
+	__u64 traced_in_ns; /* switched in at, when that is to be compared with the scheduler's clock */
+	struct rs_park parks[RS_PARKS]; /* where it was last found asleep outside any poll */
+	__u64 last_ns; /* last look, or switch-in */
+	__u64 in_ns; /* switched in at, last time */
 	__u64 task_id; /* user space: this id has been found to be an async task's */
 	__u64 base_id; /* user space: id of the blocking task that the thread itself runs in */
 	__u64 context; /* address of CONTEXT, of the copy seen last */
-	__u64 last_ns; /* last look, or switch-in */
-	__u64 in_ns; /* switched in at, last time */
-	__u64 switches; /* nvcsw + nivcsw at the last look */
 	__u64 walk_ns, walk_switches; /* when on_walk last met it asleep, and its switches then */
-	__u64 park_ip, park_sp, park_arg; /* where it was last found asleep outside any poll */
 	__u64 suspect_ns; /* start of the poll that RS_EVENT_SUSPECT was sent for */
-	__u64 out_ns; /* switched out since; 0 = on CPU */
-	__u64 run_delay; /* sched_info.run_delay at the last look */
 	__u64 throttled; /* cfs_bandwidth.throttled_time at the last look */
 	__u64 returned_ns; /* exact: preempted between a poll's return and its probe; 0 = not */
-	__u64 pending_off; /* off-CPU time of the last spell, not yet booked */
 	__s32 out_nr;
-	__u16 out_mode;
-	__u8 out_kind; /* enum rs_out */
-	__u8 depth; /* polls under way */
 	__u32 out_fd;
-	__u8 look_kind; /* enum rs_look_kind of the last look */
-	__u8 pad;
-	__u8 idle_copy; /* copy the thread was last seen in */
-	__u8 is_counted; /* in asleep_in_poll */
 	__u64 sp; /* user stack pointer at the last look inside a poll */
 	/* the id in CONTEXT at the last look outside a poll */
 	__u64 idle_id;
@@ -247,6 +269,8 @@ enum rs_counter {
 	RS_COUNT_SWITCHES = 11,
 	RS_COUNT_SKIPPED = 12, /* switches not looked at, to keep the budget */
 	RS_COUNT_BUSY = 13, /* looks that met a probe at work on the same thread */
+	RS_COUNT_RETURNS = 14, /* polls whose return is seen by a probe, too */
+	RS_COUNT_TICKS = 15, /* interrupts that hit the target */
 	RS_COUNT_MAX = 16,
 };
 

@@ -229,16 +229,18 @@ static void step(struct watcher *w)
 		stop(w, "target_exited", EXIT_OK);
 }
 
-static uint64_t interval_ns(const struct watcher *w)
+static uint64_t wait_ns(const struct watcher *w)
 {
-	uint64_t least = NAME_POLL_NS / 8;
+	uint64_t due = w->stop_ns ? w->stop_ns : UINT64_MAX, now = now_ns();
 
+	if (w->child || (!w->n_targets && w->options->name))
+		due = w->next_name_ns < due ? w->next_name_ns : due;
 	for (size_t i = 0; i < w->n_targets; i++) {
-		uint64_t ns = session_interval_ns(w->targets[i].session);
+		uint64_t ns = session_due(w->targets[i].session);
 
-		least = ns < least ? ns : least;
+		due = ns < due ? ns : due;
 	}
-	return least;
+	return due > now ? due - now : 0;
 }
 
 static void on_signal(struct watcher *w)
@@ -259,7 +261,7 @@ static void wait_for_work(struct watcher *w)
 		{ .fd = w->signal_fd, .events = POLLIN },
 		{ .fd = fileno(w->out.out) },
 	};
-	uint64_t ns = interval_ns(w);
+	uint64_t ns = wait_ns(w);
 	struct timespec wait = { ns / SECOND_NS, ns % SECOND_NS };
 	int n;
 

@@ -9,10 +9,9 @@
 
 #include "cli/session_parts.h"
 
-#define STEP_ALERT_NS 2000000
-#define STEP_CALM_NS 9000000 /* with the threshold: when an ongoing block is told at the latest */
-#define SKIP_CHECK_NS 20000000
-#define STEP_SKIPPING_NS 3000000 /* twice that: the longest sleep that may go unseen */
+#define STEP_LEAST_NS 1000000 /* no two steps without a reason from outside are closer */
+#define STEP_ALERT_NS 2500000
+#define STEP_OVER_BUDGET_NS 9000000
 #define LEARN_SOON_NS 50000000ULL
 #define LEARN_LATER_NS 500000000ULL
 #define HELLO_PATIENCE_NS 2000000000ULL
@@ -32,17 +31,28 @@ void session_warn(struct session *s, const char *format, ...)
 	s->n_warnings++;
 }
 
-/*
- * Nothing needs the tool between blocks: ticks wake it for polls that get long. Threads asleep inside polls get no
- * tick, so while there are some it looks more often.
- */
-uint64_t session_interval_ns(const struct session *s)
+static uint64_t least(uint64_t a, uint64_t b)
 {
-	if (s->cpu_percent > s->options->budget_percent)
-		return STEP_CALM_NS; /* the next second may be livelier again */
-	if (!watch_is_alert(s->watch))
-		return s->is_skipping ? STEP_SKIPPING_NS : STEP_CALM_NS;
-	return STEP_ALERT_NS;
+	return a < b ? a : b;
+}
+
+/*
+ * Nothing needs the tool between blocks: the kernel side wakes it when a poll gets long, when a thread falls asleep inside
+ * one, and after a block. From then on it knows itself when something is due.
+ */
+uint64_t session_due(const struct session *s)
+{
+	uint64_t due = least(s->next_learn_ns, s->next_stats_ns);
+	uint64_t pause = s->cpu_percent > s->options->budget_percent ? STEP_OVER_BUDGET_NS
+								     : STEP_LEAST_NS;
+
+	if (s->has_hello) {
+		due = least(due, least(switches_due(s), auto_due(s)));
+		due = least(due, s->rows_due_ns);
+		if (s->stepped_ns < s->alert_ns)
+			due = least(due, s->stepped_ns + STEP_ALERT_NS);
+	}
+	return due > s->stepped_ns + pause ? due : s->stepped_ns + pause;
 }
 
 int session_fd(const struct session *s)
@@ -67,9 +77,12 @@ static int open_model(struct session *s)
 
 static int open_kernel_side(struct session *s, struct rs_error *err)
 {
-	struct watch_options o = { .freq = s->options->freq,
-				   .threshold_ns = s->options->threshold_ns };
-	int r = watch_new(&o, report_record, s, &s->watch, err);
+	struct watch_options o = { .threshold_ns = s->options->threshold_ns };
+	int r;
+
+	auto_choose_freq(s);
+	o.freq = s->freq;
+	r = watch_new(&o, report_record, s, &s->watch, err);
 
 	if (r >= 0)
 		r = thread_lister_new(s->process->pid, &s->lister, err);
@@ -140,29 +153,15 @@ static void step_learning(struct session *s, uint64_t now)
 		report_hello(s, now);
 }
 
-/* While switches come faster than the budget lets them be looked at, long sleepers are found by walking. */
-static void look_at_skipped(struct session *s, uint64_t now)
-{
-	uint64_t counters[RS_COUNT_MAX];
-
-	if (now < s->next_walk_ns || watch_counters(s->watch, counters) < 0)
-		return;
-	s->is_skipping = counters[RS_COUNT_SKIPPED] > s->skipped;
-	s->next_walk_ns = now + (s->is_skipping ? STEP_SKIPPING_NS : SKIP_CHECK_NS);
-	s->skipped = counters[RS_COUNT_SKIPPED];
-	for (size_t i = 0; s->is_skipping && i < s->n_copies; i++)
-		if (s->state[i].is_calibrated)
-			watch_walk(s->watch, s->process->pid, i);
-}
-
 int session_step(struct session *s, enum session_state *ret_state)
 {
 	uint64_t now = now_ns();
 
+	s->stepped_ns = now;
 	step_learning(s, now);
 	if (s->has_hello) {
 		watch_consume(s->watch);
-		look_at_skipped(s, now);
+		switches_step(s, now);
 		rows_step(s, now);
 		auto_step(s, now);
 		if (now >= s->next_stats_ns) {
@@ -199,8 +198,7 @@ struct session *session_free(struct session *s)
 	for (size_t i = 0; i < s->n_marker_probes; i++)
 		probe_group_free(s->marker_probes[i]);
 	for (size_t i = 0; i < RS_COPIES; i++) {
-		probe_group_free(s->state[i].enter);
-		probe_group_free(s->state[i].leave);
+		probe_group_free(s->state[i].polls);
 		vtable_index_free(s->state[i].vtables);
 	}
 	watch_free(s->watch);

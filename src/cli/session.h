@@ -20,10 +20,11 @@ enum session_state {
  * Tokio program; -EPERM, -EACCES, -EOPNOTSUPP something is lacking. */
 int session_open(const struct options *o, pid_t pid, const struct sink *sink,
 		 const struct sink_options *out, struct session **ret, struct rs_error *err);
-/* To be called every session_interval_ns(): hands out what happened and starts what is due. Negative errno when the
+/* To be called at session_due(), and when session_fd() is readable: hands out what happened and starts what is due. Negative errno when the
  * output cannot be written any more. */
 int session_step(struct session *s, enum session_state *ret_state);
-uint64_t session_interval_ns(const struct session *s);
+/* ns of CLOCK_MONOTONIC. */
+uint64_t session_due(const struct session *s);
 /* Becomes readable when the session should be stepped at once. */
 int session_fd(const struct session *s);
 /* Last words: what is still in the ring, validation, the summary. */

@@ -9,8 +9,37 @@
 #define SECOND_NS 1000000000ULL
 #define CHECK_NS 100000000ULL
 #define PERIODS_TO_SAMPLE 4 /* a threshold of so many periods needs no probes */
+#define PERIODS_TO_SEE 2 /* a poll of so many is surely seen by ticks */
 #define CALM_CHECKS \
 	30 /* below half the budget for so long: exact again; doubles each time it was too dear */
+
+/*
+ * The target pays for each sampling interrupt that hits it: 1-2 us on bare metal, but 10 us and more where a virtual
+ * machine runs inside another. So much of the budget may go there; the rest is for looks at switches and the tool itself.
+ */
+#define TICKS_SHARE 0.7
+#define TICK_HANDLER_NS 1000 /* what the kernel side does at one (measured) */
+
+void auto_choose_freq(struct session *s)
+{
+	const struct options *o = s->options;
+	size_t targets = o->n_pids > 1 ? o->n_pids : 1;
+	double affordable;
+
+	s->freq = o->freq;
+	s->tick_ns = tick_price_ns();
+	if (!s->tick_ns)
+		return;
+	affordable = o->budget_percent / 100 * TICKS_SHARE * SECOND_NS /
+		     (s->tick_ns + TICK_HANDLER_NS) / targets;
+	if (affordable >= o->freq)
+		return;
+	s->freq = affordable > 1 ? affordable : 1;
+	session_warn(
+		s,
+		"sampling %u times a second instead of %u: an interrupt costs %.1f us here, and the budget is %g %%",
+		s->freq, o->freq, s->tick_ns / 1000.0, o->budget_percent);
+}
 
 bool auto_wants_exact(const struct options *o)
 {
@@ -58,6 +87,8 @@ void auto_start(struct session *s)
 {
 	struct rs_error err = { 0 };
 
+	watch_config(s->watch)->is_fine = s->options->threshold_ns * s->freq <
+					  PERIODS_TO_SEE * SECOND_NS;
 	if (!auto_wants_exact(s->options))
 		return;
 	s->price_ns = probe_price_ns(s->watch, &err);
@@ -95,9 +126,11 @@ void auto_step(struct session *s, uint64_t now)
 
 	if (!s->is_auto || elapsed < CHECK_NS || watch_counters(s->watch, counters) < 0)
 		return;
-	probed = counters[RS_COUNT_POLLS] - s->auto_polls;
+	/* a return costs about what an entry does */
+	probed = counters[RS_COUNT_POLLS] + counters[RS_COUNT_RETURNS];
 	turns = count_turns(s);
-	s->auto_polls = counters[RS_COUNT_POLLS];
+	probed -= s->auto_probed;
+	s->auto_probed += probed;
 	if (s->auto_ns && s->probing != PROBE_NONE &&
 	    cost_percent(s, probed, elapsed) > s->options->budget_percent)
 		step_down(s);
@@ -107,6 +140,11 @@ void auto_step(struct session *s, uint64_t now)
 	else
 		s->calm_checks = 0;
 	s->auto_ns = now;
+}
+
+uint64_t auto_due(const struct session *s)
+{
+	return s->is_auto ? s->auto_ns + CHECK_NS : UINT64_MAX;
 }
 
 /* A type that blocks is worth a probe of its own even when the others cannot have one: it is rarely polled. */

@@ -21,7 +21,7 @@ struct copy_state {
 	struct calibration calibration;
 	struct tick_watch ticks_mt, ticks_ct;
 	struct local_search local;
-	struct probe_group *enter, *leave;
+	struct probe_group *polls;
 };
 
 /* What a session may spend on long polls, beside what the kernel side does. */
@@ -69,16 +69,23 @@ struct session {
 	enum probing probing;
 	struct task_type offenders[OFFENDERS_MAX]; /* types that were seen to block */
 	size_t n_offenders;
-	uint64_t price_ns; /* of one poll timed by probes */
-	uint64_t auto_ns, auto_polls;
+	uint32_t freq; /* of sampling, Hz: what is asked for, or less where that would cost too much */
+	uint64_t tick_ns; /* price of one sampling interrupt */
+	uint64_t price_ns; /* of one hit of a probe */
+	uint64_t auto_ns, auto_probed;
 	unsigned int calm_checks, calm_needed;
 	bool has_hello;
 	bool has_exec;
 
-	bool is_skipping;
+	/* Context switches: as of switches_ns, and what is done about them. */
+	uint64_t switches, switches_ns, skipped, next_walk_ns;
+	bool is_unhooked, is_skipping, can_walk;
+	unsigned int switch_calm;
+
 	double cpu_percent; /* of the tool itself, in the last second */
-	uint64_t skipped, next_walk_ns;
-	uint64_t opened_ns, next_refresh_ns, next_learn_ns, next_stats_ns, stats_ns;
+	uint64_t alert_ns; /* until then the kernel side does not wake the tool again */
+	uint64_t rows_due_ns; /* a poll reaches the age at which something is done about it */
+	uint64_t opened_ns, stepped_ns, next_refresh_ns, next_learn_ns, next_stats_ns, stats_ns;
 	uint64_t counters[RS_COUNT_MAX]; /* as of the last stats */
 	uint64_t cpu_ns; /* own CPU time, as of the last stats */
 	uint64_t blocks, ongoing, slow, critical, blocked_ns;
@@ -101,13 +108,20 @@ int learn_attach_exact(struct session *s, struct rs_error *err);
 void learn_detach_exact(struct session *s);
 int learn_attach_markers(struct session *s, struct rs_error *err);
 
-/* session_auto.c: exact timing within the budget. */
+/* session_auto.c: sampling and exact timing within the budget. */
+void auto_choose_freq(struct session *s);
 bool auto_wants_exact(const struct options *o);
 void auto_start(struct session *s);
 void auto_step(struct session *s, uint64_t now);
+uint64_t auto_due(const struct session *s);
 void auto_note_block(struct session *s, const struct rs_poll *p);
 
-/* session_rows.c: threads inside long polls. */
+/* session_switches.c: whether context switches are traced. */
+void switches_step(struct session *s, uint64_t now);
+/* When that must be called again. */
+uint64_t switches_due(const struct session *s);
+
+/* session_rows.c: threads inside long polls. Sets rows_due_ns. */
 void rows_step(struct session *s, uint64_t now);
 /* Polls that have reached the threshold and still last. */
 uint64_t rows_count_ongoing(struct session *s, uint64_t now);

@@ -7,9 +7,6 @@
 #include "base/cleanup.h"
 #include "cli/session_parts.h"
 
-#define TICK_INTERRUPT_NS \
-	1500 /* timer interrupt and dispatch around one tick, measured in a virtual machine */
-
 static const char *symbols_name(enum symbol_kind k)
 {
 	return k == SYMBOLS_V0 ? "v0" : k == SYMBOLS_LEGACY ? "legacy" : "none";
@@ -88,7 +85,7 @@ void report_hello(struct session *s, uint64_t now)
 		.rustc = or_null(c->rustc),
 		.mode = mode_name(s),
 		.threshold_ns = s->options->threshold_ns,
-		.freq = s->options->freq,
+		.freq = s->freq,
 		.future_types = count_types(s),
 		.symbols = symbols_name(c->symbols),
 		.debuginfo = debuginfo_name(c->debuginfo),
@@ -158,6 +155,8 @@ void report_record(void *session, const void *record, size_t size)
 		return;
 	if (head->kind == RS_EVENT_BLOCK)
 		on_block(s, record, size);
+	else if (head->kind == RS_EVENT_SUSPECT)
+		s->alert_ns = s->stepped_ns + RS_SUSPECTS_APART_NS;
 	else if (head->kind == RS_EVENT_EXEC)
 		s->has_exec = true;
 	else if ((head->kind == RS_EVENT_MARKER || head->kind == RS_EVENT_TASK_ID) &&
@@ -192,16 +191,31 @@ static uint64_t own_cpu_ns(void)
 	       (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000ULL;
 }
 
-/* Mean of the timed runs, times all runs, plus what surrounds a tick. */
-static uint64_t bpf_cost_ns(const uint64_t now[RS_COUNT_MAX], const uint64_t then[RS_COUNT_MAX],
-			    uint64_t ticks)
+#define SWITCH_NS \
+	80 /* of a switch that is not looked at: the tracepoint and the filter (measured) */
+
+static uint64_t count_hits(const uint64_t counters[RS_COUNT_MAX])
+{
+	return counters[RS_COUNT_POLLS] + counters[RS_COUNT_RETURNS];
+}
+
+/* Mean of the timed runs, times all runs. */
+static uint64_t bpf_cost_ns(const uint64_t now[RS_COUNT_MAX], const uint64_t then[RS_COUNT_MAX])
 {
 	uint64_t timed = now[RS_COUNT_TIMED_RUNS] - then[RS_COUNT_TIMED_RUNS];
 	uint64_t runs = now[RS_COUNT_RUNS] - then[RS_COUNT_RUNS];
-	uint64_t cost = timed ? (now[RS_COUNT_TIMED_NS] - then[RS_COUNT_TIMED_NS]) / timed * runs
-			      : 0;
 
-	return cost + ticks * TICK_INTERRUPT_NS;
+	return timed ? (now[RS_COUNT_TIMED_NS] - then[RS_COUNT_TIMED_NS]) / timed * runs : 0;
+}
+
+/* What the target pays: programs, interrupts, traps. */
+static uint64_t target_cost_ns(const struct session *s, const uint64_t now[RS_COUNT_MAX])
+{
+	const uint64_t *then = s->counters;
+
+	return bpf_cost_ns(now, then) + (now[RS_COUNT_TICKS] - then[RS_COUNT_TICKS]) * s->tick_ns +
+	       (now[RS_COUNT_SWITCHES] - then[RS_COUNT_SWITCHES]) * SWITCH_NS +
+	       (count_hits(now) - count_hits(then)) * s->price_ns;
 }
 
 void report_stats(struct session *s, uint64_t now)
@@ -223,8 +237,7 @@ void report_stats(struct session *s, uint64_t now)
 	st.polls = counters[RS_COUNT_POLLS];
 	st.polls_known = s->is_exact;
 	st.samples = counters[RS_COUNT_LOOKS];
-	st.bpf_ns = bpf_cost_ns(counters, s->counters, s->options->freq * elapsed / 1000000000ULL) +
-		    (counters[RS_COUNT_POLLS] - s->counters[RS_COUNT_POLLS]) * s->price_ns;
+	st.bpf_ns = target_cost_ns(s, counters);
 	st.user_ns = cpu - s->cpu_ns;
 	st.percent = 100.0 * (st.bpf_ns + st.user_ns) / elapsed;
 	memcpy(s->counters, counters, sizeof(counters));

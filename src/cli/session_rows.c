@@ -10,9 +10,10 @@
 #define STACK_SCAN 65536
 #define INSPECTIONS_MAX 6 /* tries to find one poll's task header */
 #define RESTING_TRIES_MAX 8
+#define DOUBT_NS 50000000 /* between two tries to find out whose poll it is */
 #define TASK_NOTIFIED 4 /* bits of the task state word, all Tokio 1.x */
 #define TASK_CANCELLED 32
-#define STALE_TICKS 4 /* a running thread not seen for so many ticks: nobody knows what it does */
+#define STALE_TICKS 4 /* a thread not seen for so many ticks: nobody knows what it does */
 
 static void read_comm(pid_t pid, uint32_t tid, char ret[16])
 {
@@ -25,15 +26,6 @@ static void read_comm(pid_t pid, uint32_t tid, char ret[16])
 	f = fopen(path, "re");
 	if (f && fgets(ret, 16, f))
 		ret[strcspn(ret, "\n")] = 0;
-}
-
-/* A runtime's tasks hold its handle; a task that does not, but is polled, is a LocalSet's. */
-static void learn_scheduler(struct session *s, const struct task_vtable *v, uint64_t scheduler,
-			    uint64_t handle)
-{
-	if (handle && tasks_scheduler(s->decoder.tasks, v->schedule) == SCHEDULER_UNKNOWN)
-		tasks_learn_scheduler(s->decoder.tasks, v->schedule,
-				      scheduler == handle ? SCHEDULER_RUNTIME : SCHEDULER_LOCAL);
 }
 
 /* Looks for the task's header on the stack: near the scheduler's context, else anywhere above the stack pointer. */
@@ -65,25 +57,13 @@ static bool find_header(struct session *s, const struct rs_thread *t, const stru
 	return false;
 }
 
-/* A poll timed by a probe has its type from the probe; only the kind of its scheduler may be unknown. */
-static void inspect_exact(struct session *s, const struct rs_thread *t, const struct rs_poll *p)
+/* A poll timed by a probe has its type from the probe. */
+static void inspect_exact(struct session *s, const struct rs_poll *p)
 {
 	struct task_type type = site_decode(p->site);
-	const struct task_vtable *v;
-	uint64_t scheduler, handle;
-	int16_t handle_off;
 
-	if (type.copy >= s->n_copies || type.vtable >= s->copies[type.copy].n_vtables ||
-	    !s->state[type.copy].is_calibrated)
-		return;
-	places_want(s->decoder.places, type.copy, type.vtable);
-	v = &s->copies[type.copy].vtables[type.vtable];
-	handle_off = s->state[type.copy].calibration.layout.handle;
-	if (tasks_scheduler(s->decoder.tasks, v->schedule) == SCHEDULER_UNKNOWN &&
-	    !process_read(s->process->pid, p->header + v->scheduler_off, &scheduler,
-			  sizeof(scheduler)) &&
-	    !process_read(s->process->pid, t->context + handle_off, &handle, sizeof(handle)))
-		learn_scheduler(s, v, scheduler, handle);
+	if (type.copy < s->n_copies && type.vtable < s->copies[type.copy].n_vtables)
+		places_want(s->decoder.places, type.copy, type.vtable);
 }
 
 /* A task that was cancelled before this poll began is only being dropped. Cancelled while it is polled, it would be
@@ -119,7 +99,7 @@ static void inspect(struct session *s, size_t slot, const struct rs_thread *t,
 	struct found_header h;
 
 	if (p->flags & RS_POLL_EXACT_START) {
-		inspect_exact(s, t, p);
+		inspect_exact(s, p);
 		return;
 	}
 	if (!p->id || p->copy >= s->n_copies || r->inspections >= INSPECTIONS_MAX ||
@@ -135,8 +115,9 @@ static void inspect(struct session *s, size_t slot, const struct rs_thread *t,
 		tasks_learn(s->decoder.tasks, p->copy, h.id, h.vtable);
 		places_want(s->decoder.places, p->copy, h.vtable);
 		if (!s->copies[p->copy].vtables[h.vtable].blocking)
-			learn_scheduler(s, &s->copies[p->copy].vtables[h.vtable], h.scheduler,
-					p->handle);
+			tasks_compare_scheduler(s->decoder.tasks,
+						s->copies[p->copy].vtables[h.vtable].schedule,
+						h.scheduler, p->handle);
 		local_inspect(s, t, p, &h);
 		r->inspections = INSPECTIONS_MAX;
 	}
@@ -181,7 +162,7 @@ static void watch_end(struct session *s, const struct rs_thread *t, const struct
 {
 	const struct rs_layout *l = &watch_config(s->watch)->copies[p->copy % RS_COPIES];
 
-	if (r->watch_fd >= 0 || (p->flags & RS_POLL_EXACT_START) || !p->id || s->watch_tokens <= 0)
+	if (r->watch_fd >= 0 || (p->flags & RS_POLL_RETURNS) || !p->id || s->watch_tokens <= 0)
 		return;
 	s->watch_tokens--;
 	r->watch_fd = watch_word(s->watch, t->tid, t->context + l->id);
@@ -209,6 +190,18 @@ static void place_exact(struct session *s, const struct rs_thread *t, struct rs_
 	process_read(s->process->pid, t->context + l->handle, &p->handle, sizeof(p->handle));
 }
 
+/*
+ * Until when the poll at the top has surely lasted: a sleeper changes nothing, a probe would tell the end; else until it
+ * was last seen.
+ */
+static uint64_t poll_until(const struct session *s, const struct rs_thread *t, uint64_t now)
+{
+	const struct rs_poll *p = &t->polls[t->depth - 1];
+	bool is_traced = (t->out_ns && !s->is_unhooked) || p->flags & RS_POLL_RETURNS;
+
+	return is_traced ? now : p->seen;
+}
+
 static void report_ongoing(struct session *s, const struct rs_thread *t, const struct rs_poll *p,
 			   struct row_state *r, uint64_t now)
 {
@@ -219,7 +212,7 @@ static void report_ongoing(struct session *s, const struct rs_thread *t, const s
 	place_exact(s, t, &placed);
 	r->reported++;
 	read_comm(s->process->pid, t->tid, comm);
-	decode_ongoing(&s->decoder, t, &placed, comm, now, &b);
+	decode_ongoing(&s->decoder, t, &placed, comm, poll_until(s, t, now), &b);
 	b.level = r->reported - 1;
 	report_block(s, &b);
 }
@@ -233,15 +226,15 @@ static uint64_t ongoing_age(const struct session *s, uint32_t reported)
 	return age;
 }
 
-/* How long the poll at the top has surely lasted; 0 when the thread runs but has not been seen for a while. */
+/* How long that is; 0 when the thread runs but has not been seen for a while. */
 static uint64_t poll_age(const struct session *s, const struct rs_thread *t, uint64_t now)
 {
 	const struct rs_poll *p = &t->polls[t->depth - 1];
-	uint64_t stale = STALE_TICKS * 1000000000ULL / s->options->freq;
+	uint64_t stale = STALE_TICKS * 1000000000ULL / s->freq, until = poll_until(s, t, now);
 
-	if (now < p->start_hi + p->excluded_max || (!t->out_ns && p->seen + stale < now))
+	if (until < p->start_hi + p->excluded_max || until + stale < now)
 		return 0;
-	return now - p->start_hi - p->excluded_max;
+	return until - p->start_hi - p->excluded_max;
 }
 
 /* A parked worker until its own task is known; the kernel side tells no block of it either. */
@@ -252,11 +245,25 @@ static bool is_in_doubt(const struct rs_thread *t)
 	return p->flags & RS_POLL_DOUBTFUL && t->task_id != p->id;
 }
 
+/* When the next thing is to be done about this poll. A running one that is young will be told of by the kernel side. */
+static uint64_t poll_due(const struct session *s, const struct rs_thread *t,
+			 const struct row_state *r, uint64_t age)
+{
+	uint64_t begin = t->polls[t->depth - 1].start_hi + t->polls[t->depth - 1].excluded_max;
+	uint64_t half = s->options->threshold_ns / 2;
+
+	if (is_in_doubt(t))
+		return r->inspections < INSPECTIONS_MAX ? s->stepped_ns + DOUBT_NS : UINT64_MAX;
+	if (age >= half)
+		return begin + ongoing_age(s, r->reported);
+	return t->out_ns ? begin + half : UINT64_MAX;
+}
+
 static void step_poll(struct session *s, size_t slot, const struct rs_thread *t,
 		      struct row_state *r, uint64_t now)
 {
 	const struct rs_poll *p = &t->polls[t->depth - 1];
-	uint64_t age;
+	uint64_t age, due;
 
 	if (r->poll_start != p->start_hi) {
 		close_watch(r);
@@ -270,16 +277,17 @@ static void step_poll(struct session *s, size_t slot, const struct rs_thread *t,
 		inspect(s, slot, t, p, r);
 	if (age >= s->options->threshold_ns / 2)
 		watch_end(s, t, p, r);
-	if (is_in_doubt(t))
-		return;
-	if (age >= ongoing_age(s, r->reported))
+	if (!is_in_doubt(t) && age >= ongoing_age(s, r->reported))
 		report_ongoing(s, t, p, r, now);
+	due = poll_due(s, t, r, age);
+	s->rows_due_ns = due < s->rows_due_ns ? due : s->rows_due_ns;
 }
 
 void rows_step(struct session *s, uint64_t now)
 {
 	size_t n = watch_n_slots(s->watch);
 
+	s->rows_due_ns = UINT64_MAX;
 	for (size_t slot = 0; slot < n; slot++) {
 		struct row_state *r = &s->rows[slot];
 		struct rs_thread t;

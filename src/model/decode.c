@@ -6,11 +6,12 @@
 
 #include "model/syscalls.h"
 
-/* Between the future and the runtime's own edges of a poll, where this tool looks, lies work of the runtime: some us,
- * or ten times that when the caches are cold after a sleep. Part of every bound. */
-#define RUNTIME_NS 50000
-#define EXACT_ERROR_NS 50000 /* two traps of 0.4-0.7 us, likewise (measured) */
-#define WATCHPOINT_ERROR_NS 50000 /* a trap of 14-17 us in a virtual machine, likewise */
+/*
+ * Between the future and the edges of its poll, where this tool looks, lies work of the runtime: some us, or ten times
+ * that when caches are cold after a sleep and page faults are dear (100 us seen in a virtual machine). In every bound.
+ */
+#define RUNTIME_NS 100000
+#define EXACT_ERROR_NS 100000 /* two traps of 0.4-1 us, likewise: the first of a thread allocates */
 #define BATCH_TO_POLL_NS \
 	1000 /* runtime's clock of the batch to its first poll, typical (tokio-internals.md 0.5) */
 
@@ -194,7 +195,10 @@ static void explain(struct block *b, const struct rs_poll *p)
 static void describe(struct decoder *d, const struct rs_poll *p, struct block *b)
 {
 	const struct task_vtable *v = vtable_of(d, p);
+	bool is_end_exact = p->flags & (RS_POLL_EXACT_END | RS_POLL_WATCHED_END);
 
+	if (v && p->flags & RS_POLL_EXACT_START)
+		tasks_compare_scheduler(d->tasks, v->schedule, p->scheduler, p->handle);
 	b->pid = d->pid;
 	b->role = role_of(d, p, v);
 	b->runtime = runtime_index(d, p->handle);
@@ -205,7 +209,7 @@ static void describe(struct decoder *d, const struct rs_poll *p, struct block *b
 	}
 	b->phase = (p->flags | p->user_flags) & RS_POLL_DROP ? PHASE_DROP : PHASE_POLL;
 	b->polls = polls_of(p, b->role);
-	b->detection = p->flags & (b->is_ongoing ? RS_POLL_EXACT_START : RS_POLL_EXACT_END)
+	b->detection = p->flags & RS_POLL_EXACT_START && (b->is_ongoing || is_end_exact)
 			       ? DETECTION_EXACT
 			       : DETECTION_SAMPLED;
 	b->severity = b->duration_ns >= d->critical_ns ? SEVERITY_CRITICAL
@@ -233,9 +237,7 @@ static uint64_t estimate_end(const struct rs_poll *p, uint64_t lo, uint64_t hi, 
 {
 	if (p->flags & RS_POLL_EXACT_END)
 		*error_ns += EXACT_ERROR_NS / 2;
-	else if (p->flags & RS_POLL_WATCHED_END)
-		*error_ns += WATCHPOINT_ERROR_NS;
-	else
+	else if (!(p->flags & RS_POLL_WATCHED_END))
 		*error_ns += (hi - lo + 1) / 2;
 	return lo + (hi - lo) / 2;
 }

@@ -129,6 +129,15 @@ enum scheduler_kind tasks_scheduler(const struct tasks *t, uint64_t schedule)
 	return s ? s->kind : SCHEDULER_UNKNOWN;
 }
 
+/* A runtime's tasks hold its handle; a task that does not, but is polled, is a LocalSet's. */
+void tasks_compare_scheduler(struct tasks *t, uint64_t schedule, uint64_t scheduler,
+			     uint64_t handle)
+{
+	if (handle && scheduler && tasks_scheduler(t, schedule) == SCHEDULER_UNKNOWN)
+		tasks_learn_scheduler(t, schedule,
+				      scheduler == handle ? SCHEDULER_RUNTIME : SCHEDULER_LOCAL);
+}
+
 bool tasks_know_local(const struct tasks *t)
 {
 	const struct schedule_entry *s, *next;

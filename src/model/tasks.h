@@ -29,6 +29,9 @@ enum scheduler_kind {
 	SCHEDULER_LOCAL, /* a LocalSet's */
 };
 int tasks_learn_scheduler(struct tasks *t, uint64_t schedule, enum scheduler_kind kind);
+/* From a task of that type while it is polled: its scheduler word, and the handle of the runtime it is polled on. */
+void tasks_compare_scheduler(struct tasks *t, uint64_t schedule, uint64_t scheduler,
+			     uint64_t handle);
 /* Whether any LocalSet's scheduler has been met. */
 bool tasks_know_local(const struct tasks *t);
 enum scheduler_kind tasks_scheduler(const struct tasks *t, uint64_t schedule);

@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 #define TLS_MAX (64 * 1024)
 #define TLS_MODULES_MAX 64
 #define STACK_SPAN (64ULL << 20) /* a scheduler's context is this near to the stack pointer */
 #define USER_SPACE_END 0x800000000000ULL
-#define TICK_JUMP_MAX 50000000U /* turns between two feeds; a clock in ns moves faster */
+#define TURN_NS 40 /* no scheduler turns faster; a clock in ns does */
+#define INSTANT_PAST_S 3600 /* a batch that began longer ago shows nothing */
 
 /* One thread's TLS block of the copy. */
 struct tls_copy {
@@ -415,57 +417,98 @@ void tick_watch_init(struct tick_watch *w, const struct calibration *c, const ch
 			add_ticks_of_row(w, &rows[i], is_mt);
 }
 
-static void feed_candidate(struct tick_candidate *c, uint32_t now, uint32_t *last, bool is_known)
+static void feed_candidate(struct tick_candidate *c, uint32_t now, uint32_t last,
+			   uint64_t elapsed_ns)
 {
-	if (is_known && now != *last) {
-		if (now - *last > TICK_JUMP_MAX)
-			c->is_out = true;
-		c->rises++;
-	}
-	*last = now;
+	if (now == last)
+		return;
+	if (now - last > elapsed_ns / TURN_NS)
+		c->is_out = true;
+	c->rises++;
+}
+
+/* An Instant is a time of CLOCK_MONOTONIC: i64 seconds, u32 nanoseconds. */
+static bool is_recent_instant(pid_t pid, uint64_t addr, uint64_t now)
+{
+	struct {
+		int64_t sec;
+		uint32_t nsec;
+	} at;
+	int64_t now_s = now / 1000000000ULL;
+
+	return !process_read(pid, addr, &at, 12) && at.nsec < 1000000000U && at.sec <= now_s &&
+	       at.sec >= 0 && at.sec > now_s - INSTANT_PAST_S && (at.sec || at.nsec);
 }
 
 void tick_watch_feed(struct tick_watch *w, pid_t pid, uint64_t core)
 {
+	uint64_t now = now_ns(), elapsed = 0;
 	size_t c = 0;
-	bool is_known;
 
 	while (c < TICK_CORES && w->cores[c].addr != core)
 		c++;
-	is_known = c < TICK_CORES;
-	if (!is_known)
+	if (c < TICK_CORES)
+		elapsed = now - w->cores[c].fed_ns;
+	else
 		c = w->next_core++ % TICK_CORES;
 	w->cores[c].addr = core;
+	w->cores[c].fed_ns = now;
 	for (size_t i = 0; i < w->n_candidates; i++) {
-		uint32_t now;
+		struct tick_candidate *t = &w->candidates[i];
+		uint32_t *last = &w->cores[c].last[i], word;
 
-		if (process_read(pid, core + w->candidates[i].tick, &now, sizeof(now)))
-			w->candidates[i].is_out = true;
-		else
-			feed_candidate(&w->candidates[i], now, &w->cores[c].last[i], is_known);
+		if (process_read(pid, core + t->tick, &word, sizeof(word))) {
+			t->is_out = true;
+			continue;
+		}
+		if (elapsed)
+			feed_candidate(t, word, *last, elapsed);
+		*last = word;
+		if (t->started >= 0)
+			t->instants += is_recent_instant(pid, core + t->started, now);
 	}
+}
+
+static size_t add_prior(const struct tick_watch *w, bool is_moving, int16_t ret[RS_TICKS], size_t n)
+{
+	for (size_t i = 0; i < w->n_candidates && n < RS_TICKS; i++)
+		if (!w->candidates[i].is_out && (w->candidates[i].rises > 0) == is_moving)
+			ret[n++] = w->candidates[i].tick;
+	return n;
 }
 
 void tick_watch_prior(const struct tick_watch *w, int16_t ret[RS_TICKS])
 {
-	for (size_t i = 0; i < RS_TICKS; i++)
-		ret[i] = i < w->n_candidates ? w->candidates[i].tick : RS_UNKNOWN;
+	size_t n = add_prior(w, false, ret, add_prior(w, true, ret, 0));
+
+	while (n < RS_TICKS)
+		ret[n++] = RS_UNKNOWN;
 }
 
 #define RISES_NEEDED 2
 
+static bool is_counter(const struct tick_candidate *c)
+{
+	return !c->is_out && c->rises >= RISES_NEEDED;
+}
+
 const struct tick_candidate *tick_watch_settled(const struct tick_watch *w)
 {
-	const struct tick_candidate *found = NULL;
+	const struct tick_candidate *only = NULL, *timed = NULL;
+	size_t n = 0, n_timed = 0;
 
 	for (size_t i = 0; i < w->n_candidates; i++) {
 		const struct tick_candidate *c = &w->candidates[i];
 
-		if (c->is_out || c->rises < RISES_NEEDED)
+		if (!is_counter(c))
 			continue;
-		if (found)
-			return NULL; /* two of them move: wait for one to fall */
-		found = c;
+		only = c;
+		n++;
+		if (c->instants >= c->rises) {
+			timed = c;
+			n_timed++;
+		}
 	}
-	return found;
+	/* Two of them move: wait for one to fall. */
+	return n == 1 ? only : n_timed == 1 ? timed : NULL;
 }

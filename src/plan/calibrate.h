@@ -32,7 +32,8 @@ int calibrate(pid_t pid, const struct tokio_copy *c, const struct vtable_index *
 /*
  * Which word of the scheduler's Core counts its turns: candidates come from all layouts that agree on CONTEXT (features
  * and build flags move the fields of Core alone), the choice from watching them. Feed it Cores while the program runs;
- * a counter never falls and moves by less than any clock would.
+ * a counter never falls and moves by less than any clock would. Where several move, the layout is believed whose Instant
+ * of the turn's batch is one, too: the words of other layouts' ticks may be counters of their own (parks, for example).
  */
 #define TICK_CANDIDATES 16
 #define TICK_CORES 8
@@ -40,15 +41,16 @@ int calibrate(pid_t pid, const struct tokio_copy *c, const struct vtable_index *
 struct tick_candidate {
 	int16_t tick; /* u32 */
 	int16_t started, batch; /* of the same layout; RS_UNKNOWN where not kept */
-	unsigned int rises;
-	bool is_out;
+	unsigned int rises; /* times it had moved on */
+	unsigned int instants; /* times `started` was a recent time */
+	bool is_out; /* moved as no counter does */
 };
 
 struct tick_watch {
 	struct tick_candidate candidates[TICK_CANDIDATES];
 	size_t n_candidates;
 	struct {
-		uint64_t addr;
+		uint64_t addr, fed_ns;
 		uint32_t last[TICK_CANDIDATES];
 	} cores[TICK_CORES]; /* those fed last */
 	size_t next_core;
@@ -59,7 +61,7 @@ void tick_watch_init(struct tick_watch *w, const struct calibration *c, const ch
 		     bool is_mt);
 /* Reads the candidates in the Core at that address once more. */
 void tick_watch_feed(struct tick_watch *w, pid_t pid, uint64_t core);
-/* What to go by until it is clear: any of these changing means another turn. */
+/* What to go by until it is clear: any of these changing means another turn. Those that move come first. */
 void tick_watch_prior(const struct tick_watch *w, int16_t ret[RS_TICKS]);
 /* The right one, or NULL while it is not clear. */
 const struct tick_candidate *tick_watch_settled(const struct tick_watch *w);

@@ -2,8 +2,11 @@
 #include "probe/price.h"
 
 #include <inttypes.h>
+#include <linux/perf_event.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -12,6 +15,10 @@
 #define CALLS 500
 #define BODY_NS \
 	150 /* what the programs do for a thread of the target beyond the filter (measured) */
+
+#define SPIN_NS 1000000 /* shorter than the kernel's own tick period: not every try is hit by one */
+#define TICK_NS 40000
+#define SPINS 10
 
 /* Begins with a push, as nearly all poll functions do: the kernel emulates it instead of single-stepping. */
 __attribute__((naked, noinline, used)) static void scratch_function(void)
@@ -60,16 +67,58 @@ static uint64_t least_time(void)
 uint64_t probe_price_ns(struct watch *w, struct rs_error *err)
 {
 	struct probe_site site = { .offset = offset_in_file((const void *)scratch_function) };
-	struct probe_group *enter = NULL, *leave = NULL;
+	struct probe_group *group = NULL;
 	uint64_t bare = least_time(), probed = 0;
 
 	if (site.offset &&
-	    watch_probe(w, PROBE_POLL_RETURN, true, getpid(), "/proc/self/exe", &site, 1, &leave,
-			err) >= 0 &&
-	    watch_probe(w, PROBE_POLL_ENTER, false, getpid(), "/proc/self/exe", &site, 1, &enter,
-			err) >= 0)
+	    watch_probe_polls(w, getpid(), "/proc/self/exe", &site, 1, &group, err) >= 0)
 		probed = least_time();
-	probe_group_free(enter);
-	probe_group_free(leave);
+	probe_group_free(group);
 	return probed > bare ? (probed - bare) / CALLS + BODY_NS : 0;
+}
+
+/* Rounds of clock reads in SPIN_NS: work that is interrupted gets less done. */
+static uint64_t spin(void)
+{
+	uint64_t rounds = 0, until = now_ns() + SPIN_NS;
+
+	while (now_ns() < until)
+		rounds++;
+	return rounds;
+}
+
+static uint64_t most_rounds(void)
+{
+	uint64_t most = 0;
+
+	for (int i = 0; i < SPINS; i++) {
+		uint64_t rounds = spin();
+
+		most = rounds > most ? rounds : most;
+	}
+	return most;
+}
+
+uint64_t tick_price_ns(void)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = TICK_NS,
+		.disabled = 1,
+	};
+	_cleanup_close_
+	int fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	uint64_t bare, ticked;
+
+	if (fd < 0)
+		return 0;
+	bare = most_rounds();
+	if (ioctl(fd, PERF_EVENT_IOC_ENABLE, 0))
+		return 0;
+	ticked = most_rounds();
+	if (!bare || ticked >= bare)
+		return 0;
+	return (bare - ticked) * TICK_NS / bare;
 }

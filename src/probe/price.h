@@ -8,4 +8,8 @@
  * with the kernel side's filter. 0 with a sentence in err when it cannot be measured. */
 uint64_t probe_price_ns(struct watch *w, struct rs_error *err);
 
+/* ns of CPU time that one sampling interrupt takes from the thread it hits, measured on this one. Takes some 20 ms. 0 when
+ * it cannot be measured. */
+uint64_t tick_price_ns(void);
+
 #endif

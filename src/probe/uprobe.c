@@ -19,6 +19,7 @@ struct probe_group {
 	int multi_fd; /* -1 when the sites have a link each */
 	struct bpf_link **links;
 	size_t n_links;
+	struct probe_group *other; /* goes with this one */
 };
 
 /* The link_create part of union bpf_attr for uprobe_multi links, as linux/bpf.h of 6.6 lays it out. */
@@ -35,19 +36,19 @@ static int link_create(const struct uprobe_multi_attr *attr)
 	return fd < 0 ? -errno : fd;
 }
 
-bool uprobe_multi_supported(void)
+bool uprobe_multi_supported(uint32_t attach_type)
 {
 	struct bpf_insn exit_now[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = UPROBE_MULTI_ATTACH_TYPE);
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = attach_type);
 	_cleanup_close_
 	int prog = bpf_prog_load(BPF_PROG_TYPE_KPROBE, NULL, "Dual MIT/GPL", exit_now, 2, &opts);
 	uint64_t offset = 0;
 	struct uprobe_multi_attr attr = {
 		.prog_fd = prog,
-		.attach_type = UPROBE_MULTI_ATTACH_TYPE,
+		.attach_type = attach_type,
 		.path = (uintptr_t) "/",
 		.offsets = (uintptr_t)&offset,
 		.cnt = 1,
@@ -82,8 +83,14 @@ struct probe_group *probe_group_free(struct probe_group *g)
 	for (size_t i = 0; i < g->n_links; i++)
 		bpf_link__destroy(g->links[i]);
 	free(g->links);
+	probe_group_free(g->other);
 	free(g);
 	return NULL;
+}
+
+void probe_group_join(struct probe_group *g, struct probe_group *other)
+{
+	g->other = other;
 }
 
 static int attach_failed(const struct uprobe_request *q, int r, struct rs_error *err)
@@ -113,7 +120,7 @@ int uprobe_attach_multi(const struct uprobe_request *q, struct probe_group **ret
 	}
 	g->multi_fd = link_create(&(struct uprobe_multi_attr){
 		.prog_fd = bpf_program__fd(q->program),
-		.attach_type = UPROBE_MULTI_ATTACH_TYPE,
+		.attach_type = q->attach_type,
 		.path = (uintptr_t)q->path,
 		.offsets = (uintptr_t)offsets,
 		.cookies = (uintptr_t)cookies,

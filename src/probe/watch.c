@@ -30,7 +30,7 @@ struct watch {
 	struct bpf_link *walk; /* made on first use */
 	int n_cpus;
 	uint32_t freq;
-	bool has_uprobe_multi, has_walk;
+	bool has_uprobe_multi, has_session, has_walk;
 };
 
 static int on_record(void *context, void *record, size_t size)
@@ -125,12 +125,17 @@ static int load_failed(int r, struct rs_error *err)
 	return r;
 }
 
-static void use_uprobe_multi(struct watch_bpf *skel)
+static void set_probe_types(const struct watch *w)
 {
+	struct watch_bpf *skel = w->skel;
 	struct bpf_program *programs[] = { skel->progs.on_poll_enter, skel->progs.on_poll_return,
 					   skel->progs.on_marker, skel->progs.on_set_task_id };
 
-	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+	bpf_program__set_autoload(skel->progs.on_poll, w->has_session);
+	bpf_program__set_autoload(skel->progs.on_poll_enter, !w->has_session);
+	bpf_program__set_autoload(skel->progs.on_poll_return, !w->has_session);
+	bpf_program__set_expected_attach_type(skel->progs.on_poll, UPROBE_SESSION_ATTACH_TYPE);
+	for (size_t i = 0; w->has_uprobe_multi && i < sizeof(programs) / sizeof(programs[0]); i++)
 		bpf_program__set_expected_attach_type(programs[i], UPROBE_MULTI_ATTACH_TYPE);
 }
 
@@ -144,8 +149,7 @@ static int try_load(struct watch *w, bool with_walk, struct rs_error *err)
 	r = set_kernel_facts(w, err);
 	if (r < 0)
 		return r;
-	if (w->has_uprobe_multi)
-		use_uprobe_multi(w->skel);
+	set_probe_types(w);
 	w->has_walk = with_walk;
 	bpf_program__set_autoload(w->skel->progs.on_walk, with_walk);
 	return watch_bpf__load(w->skel);
@@ -167,7 +171,8 @@ static int load(struct watch *w, struct rs_error *err)
 {
 	int r;
 
-	w->has_uprobe_multi = uprobe_multi_supported();
+	w->has_uprobe_multi = uprobe_multi_supported(UPROBE_MULTI_ATTACH_TYPE);
+	w->has_session = uprobe_multi_supported(UPROBE_SESSION_ATTACH_TYPE);
 	r = load_programs(w, err);
 	if (r < 0)
 		return err->text[0] ? r : load_failed(r, err);
@@ -284,6 +289,25 @@ int watch_attach(struct watch *w, struct rs_error *err)
 	return attach_ticks(w, err);
 }
 
+int watch_hook_switches(struct watch *w, bool is_on)
+{
+	struct bpf_link **link = &w->skel->links.on_switch;
+
+	watch_config(w)->is_unhooked = !is_on;
+	if (!is_on) {
+		bpf_link__destroy(*link);
+		*link = NULL;
+	} else if (!*link) {
+		*link = bpf_program__attach(w->skel->progs.on_switch);
+	}
+	return is_on && !*link ? -errno : 0;
+}
+
+uint64_t watch_walked_switches(const struct watch *w)
+{
+	return w->skel->bss->walked_switches;
+}
+
 /* Before 6.1 an iterator cannot be told the process: it walks all, the program filters. */
 static struct bpf_link *attach_walk(struct watch *w, pid_t pid)
 {
@@ -307,6 +331,7 @@ int watch_walk(struct watch *w, pid_t pid, unsigned int copy)
 	if (!w->walk)
 		return -errno;
 	watch_config(w)->walk_copy = copy;
+	w->skel->bss->walked_switches = 0;
 	fd = bpf_iter_create(bpf_link__fd(w->walk));
 	if (fd < 0)
 		return -errno;
@@ -373,14 +398,18 @@ int watch_counters(struct watch *w, uint64_t ret[RS_COUNT_MAX])
 	return 0;
 }
 
-bool watch_is_alert(const struct watch *w)
-{
-	return w->skel->bss->asleep_in_poll > 0;
-}
-
 int watch_fd(const struct watch *w)
 {
 	return ring_buffer__epoll_fd(w->ring);
+}
+
+static int attach(const struct watch *w, struct uprobe_request *q, struct probe_group **ret,
+		  struct rs_error *err)
+{
+	if (!w->has_uprobe_multi)
+		return uprobe_attach_each(q, ret, err);
+	q->attach_type = UPROBE_MULTI_ATTACH_TYPE;
+	return uprobe_attach_multi(q, ret, err);
 }
 
 int watch_probe(struct watch *w, enum probe_program program, bool at_return, pid_t pid,
@@ -388,15 +417,47 @@ int watch_probe(struct watch *w, enum probe_program program, bool at_return, pid
 		struct probe_group **ret, struct rs_error *err)
 {
 	struct bpf_program *programs[] = {
-		[PROBE_POLL_ENTER] = w->skel->progs.on_poll_enter,
-		[PROBE_POLL_RETURN] = w->skel->progs.on_poll_return,
 		[PROBE_MARKER] = w->skel->progs.on_marker,
 		[PROBE_SET_TASK_ID] = w->skel->progs.on_set_task_id,
 	};
-	struct uprobe_request q = { programs[program], at_return, pid, path, sites, n_sites };
+	struct uprobe_request q = { .program = programs[program],
+				    .at_return = at_return,
+				    .pid = pid,
+				    .path = path,
+				    .sites = sites,
+				    .n_sites = n_sites };
 
-	return w->has_uprobe_multi ? uprobe_attach_multi(&q, ret, err)
-				   : uprobe_attach_each(&q, ret, err);
+	return attach(w, &q, ret, err);
+}
+
+int watch_probe_polls(struct watch *w, pid_t pid, const char *path, const struct probe_site *sites,
+		      size_t n_sites, struct probe_group **ret, struct rs_error *err)
+{
+	struct probe_group *returns, *enters;
+	struct uprobe_request q = { .pid = pid, .path = path, .sites = sites, .n_sites = n_sites };
+	int r;
+
+	if (w->has_session) {
+		q.program = w->skel->progs.on_poll;
+		q.attach_type = UPROBE_SESSION_ATTACH_TYPE;
+		return uprobe_attach_multi(&q, ret, err);
+	}
+	/* Returns first: an entry without its return would look like an endless poll. */
+	q.program = w->skel->progs.on_poll_return;
+	q.at_return = true;
+	r = attach(w, &q, &returns, err);
+	if (r < 0)
+		return r;
+	q.program = w->skel->progs.on_poll_enter;
+	q.at_return = false;
+	r = attach(w, &q, &enters, err);
+	if (r < 0) {
+		probe_group_free(returns);
+		return r;
+	}
+	probe_group_join(enters, returns);
+	*ret = enters;
+	return 0;
 }
 
 int watch_word(struct watch *w, pid_t tid, uint64_t addr)

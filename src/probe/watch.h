@@ -31,6 +31,11 @@ struct watch *watch_free(struct watch *w);
 int watch_attach(struct watch *w, struct rs_error *err);
 /* Looks at the threads that sleep since before watch_attach(), for one copy of Tokio. -EOPNOTSUPP before Linux 5.18. */
 int watch_walk(struct watch *w, pid_t pid, unsigned int copy);
+/* Tracing of context switches on and off: at hundreds of thousands a second even a filter costs some per cent. While it is
+ * off, watch_walk() must be called often. */
+int watch_hook_switches(struct watch *w, bool is_on);
+/* Context switches of the process so far, as the last walk found them. */
+uint64_t watch_walked_switches(const struct watch *w);
 /* The live configuration, shared with the kernel side. */
 struct rs_config *watch_config(struct watch *w);
 /* RS_THREADS rows, live. Read with watch_row(). */
@@ -41,10 +46,8 @@ bool watch_row(struct watch *w, size_t slot, struct rs_thread *ret);
 size_t watch_n_slots(struct watch *w);
 /* Hands all waiting records to the handler. */
 int watch_consume(struct watch *w);
-/* Becomes readable when a poll is half way to being a block. */
+/* Becomes readable when a poll is half way to being a block, and soon after a block. */
 int watch_fd(const struct watch *w);
-/* Whether some thread sleeps inside a poll now. */
-bool watch_is_alert(const struct watch *w);
 /* Totals over all CPUs, RS_COUNT_MAX of them. */
 int watch_counters(struct watch *w, uint64_t ret[RS_COUNT_MAX]);
 
@@ -54,7 +57,7 @@ struct probe_site {
 	uint64_t cookie;
 };
 
-enum probe_program { PROBE_POLL_ENTER, PROBE_POLL_RETURN, PROBE_MARKER, PROBE_SET_TASK_ID };
+enum probe_program { PROBE_MARKER, PROBE_SET_TASK_ID };
 
 struct probe_group;
 /* Puts a program on all sites of a file, for one process: one uprobe_multi link where the kernel has it (6.6),
@@ -62,6 +65,9 @@ struct probe_group;
 int watch_probe(struct watch *w, enum probe_program program, bool at_return, pid_t pid,
 		const char *path, const struct probe_site *sites, size_t n_sites,
 		struct probe_group **ret, struct rs_error *err);
+/* Times the polls of these functions: one session link where the kernel has it (6.13), else entries and returns. */
+int watch_probe_polls(struct watch *w, pid_t pid, const char *path, const struct probe_site *sites,
+		      size_t n_sites, struct probe_group **ret, struct rs_error *err);
 struct probe_group *probe_group_free(struct probe_group *g);
 
 /* A one-shot hardware watchpoint on a word of one thread: the kernel side ends that thread's poll exactly when the

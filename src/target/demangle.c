@@ -4,7 +4,12 @@
 #include <setjmp.h>
 #include <string.h>
 
+/* Fedora and its relatives have it (binutils-devel) beside the other headers. */
+#if __has_include(<libiberty/demangle.h>)
 #include <libiberty/demangle.h>
+#else
+#include <demangle.h>
+#endif
 
 #include "base/cleanup.h"
 

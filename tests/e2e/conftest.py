@@ -104,16 +104,43 @@ def run(tool):
     return run_tool
 
 
+RETRIED = []  # (test, why)
+
+
+def why(report):
+    """The lines that pytest marks as the error."""
+    lines = report.longreprtext.splitlines()
+    return "\n".join([line for line in lines if line.startswith("E ")] or lines[-1:])
+
+
+def has_module_fixture(item):
+    """pytest would give it to the second try as it is, failed run and all."""
+    definitions = item._fixtureinfo.name2fixturedefs.values()
+    return any(found[-1].scope == "module" for found in definitions)
+
+
 def pytest_runtest_protocol(item, nextitem):
     """A test that fails is given one more try, and says so: these machines stand still for tens of milliseconds now
     and then, and a stall in the wrong place looks like a defect. A defect fails twice."""
     place = item.location
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=place)
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    if any(report.failed for report in reports):
+    failed = [report for report in reports if report.failed]
+    if failed:
         print(f"\nfailed at first, tried again: {item.nodeid}")
+        RETRIED.append((item.nodeid, why(failed[0])))
+        if has_module_fixture(item):
+            item.session._setupstate.teardown_exact(item.getparent(pytest.Module).parent)
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=place)
     return True
+
+
+def pytest_terminal_summary(terminalreporter):
+    if RETRIED:
+        terminalreporter.section("second tries")
+        for test, reason in RETRIED:
+            terminalreporter.write_line(f"{test}\n{reason}")
+        terminalreporter.write_line(f"{len(RETRIED)} tests needed a second try")

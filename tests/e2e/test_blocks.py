@@ -10,12 +10,17 @@ from live import MS, Target, Watch, bad_lines, is_cause
 
 KINDS = {"marker": "cpu", "sleep": "sleep", "spin": "cpu", "lock": "lock", "file": "file", "pipe": "pipe",
          "socket": "socket", "process": "process", "drop": "sleep"}
-SYSCALL = {"sleep": "nanosleep", "lock": "futex", "pipe": "read", "socket": "recv", "process": "wait",
-           "file": "sync", "drop": "nanosleep"}
+# What each kind really calls and waits in. Which of a file's two takes longer depends on the disk.
+SLEEPS = {"nanosleep", "clock_nanosleep"}
+SYSCALLS = {"sleep": SLEEPS, "drop": SLEEPS, "lock": {"futex"}, "pipe": {"read"}, "socket": {"recvfrom"},
+            "process": {"wait4", "waitid"}, "file": {"write", "fdatasync"}}
 SECONDS = 11  # two of the rarest kind
 MODES = ["sampled", "exact"]
-# A look that fails or is put off is made up for by the next one; these are blocks or parts of them.
-REAL_LOSSES = ["ring_full", "threads_over_limit", "nested_too_deep", "storage_busy"]
+# Blocks or parts of them, never to be lost here.
+REAL_LOSSES = ["ring_full", "threads_over_limit", "nested_too_deep"]
+# A look that fails or is put off is made up for by the next one. This one fails by chance: the kernel refuses task
+# storage to a program that interrupts any tool's use of it on the same CPU.
+BUSY_SHARE = 1 / 1000
 BUILDS = ["plain", "stripped"]
 
 
@@ -62,8 +67,8 @@ def test_every_kind_is_found(runs, build, mode):
         assert block["detection"] == mode
         assert block["severity"] == ("CRITICAL" if block["duration_ns"] >= 100 * MS else "SLOW")
         assert (block["pid"], block["thread"]) == (runs.targets[build].pid, "tokio-runtime-w")
-        if h.kind in SYSCALL and block["cause"] == KINDS[h.kind]:
-            assert SYSCALL[h.kind] in block["syscalls"][0]["name"], block
+        if h.kind in SYSCALLS and block["cause"] == KINDS[h.kind]:
+            assert block["syscalls"][0]["name"] in SYSCALLS[h.kind], block
             assert block["syscalls"][0]["ns"] <= block["duration_ns"]
 
 
@@ -90,8 +95,10 @@ def test_every_line_is_valid(runs, key):
     assert bye["totals"]["blocked_ns"] == sum(b["duration_ns"] for b in blocks)
     assert sum(site["count"] for site in bye["by_site"]) == len(blocks)
     assert len(watch.events("stats")) >= SECONDS / 2
-    lost = watch.events("stats")[-1]["lost"]
+    stats = watch.events("stats")[-1]
+    lost = stats["lost"]
     assert {name: lost[name] for name in REAL_LOSSES if lost[name]} == {}
+    assert lost["storage_busy"] <= BUSY_SHARE * stats["samples"], stats
 
 
 @pytest.mark.parametrize("build, names", [("plain", "legacy"), ("stripped", "none")])

@@ -14,6 +14,12 @@ class Settings:
     threshold: int = 5 * floors.MS
     freq: int = 997
 
+    @staticmethod
+    def of(mode, events):
+        """Those of a run: the profiler says in its hello how often it sampled."""
+        said = [event["freq"] for event in events if event.get("type") == "hello" and event.get("freq")]
+        return Settings(mode, freq=said[-1]) if said else Settings(mode)
+
     @property
     def period(self):
         return 1_000_000_000 // self.freq

@@ -179,9 +179,9 @@ def record(case, command, options, folder):
 def score_case(case, since, until, stalls, folder):
     events, bad = score.read_events(folder / "blocks.ndjson")
     run = score.Run(
-        truth=truthlog.read(folder), events=events, settings=Settings(case.mode), since=since,
+        truth=truthlog.read(folder), events=events, settings=Settings.of(case.mode, events), since=since,
         until=until, stalls=stalls.between(since, until), bad_lines=bad,
-        is_healthy=case.program == "healthy", has_hogs=case.program in plans.WITH_HOGS,
+        is_healthy=case.program in plans.HEALTHY, has_hogs=case.program in plans.WITH_HOGS,
     )
     return score.score(run)
 
@@ -249,6 +249,7 @@ class Session:
             print(table.row(*row))
             for failure in row[3].failures(True, self.floors):
                 self._fail(f"all {table.mode_name(row[2], row[3])}", failure)
+        self._tell_healthy()
         summary = stall_summary(stalls, is_first)
         print(f"\n{table.LEGEND}\n{summary}")
         self._write(summary)
@@ -256,6 +257,16 @@ class Session:
         print(f"{len(self.rows)} scores, {len(self.failures)} below their floors"
               f" ({minutes} min {seconds} s without the builds)")
         return 1 if self.failures else 0
+
+    def _tell_healthy(self):
+        """What was said of programs in which nothing blocks."""
+        rows = [row for row in self.rows if row[1] in plans.HEALTHY]
+        if rows:
+            runs = sum(mode == tally.timing for *_, mode, tally in rows)
+            reports = sum(row[3].reported for row in rows)
+            false = sum(row[3].healthy_false for row in rows)
+            print(f"\nhealthy programs: {runs} runs, {reports} reports, {false} of them false"
+                  " (the others are marked starved, or the machine stood still)")
 
     def _write(self, summary):
         rows = self.rows + self.total_rows()
@@ -290,7 +301,8 @@ def parse_arguments():
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--short", action="store_true", help="what `make test` runs (the default)")
     what.add_argument("--long", action="store_true", help="everything; writes doc/ACCURACY.md")
-    what.add_argument("--healthy", type=float, metavar="SECONDS", help="healthy programs only")
+    what.add_argument("--healthy", type=float, metavar="MINUTES",
+                      help="healthy programs in short runs, with and without CPU hogs beside them")
     parser.add_argument("--builds", nargs="+", choices=builds.BUILDS, metavar="BUILD")
     parser.add_argument("--programs", nargs="+", choices=plans.PROGRAMS, metavar="PROGRAM")
     parser.add_argument("--modes", nargs="+", choices=plans.MODES, metavar="MODE")
@@ -313,7 +325,7 @@ def choose_cases(options):
         options.accuracy = options.accuracy or ROOT / "doc" / "ACCURACY.md"
         return plans.long()
     if options.healthy:
-        return plans.healthy(options.healthy)
+        return plans.healthy(options.healthy, options.builds or builds.BUILDS, options.seed)
     if options.builds or options.programs or options.modes:
         return plans.chosen(
             options.builds or ["release"], options.programs or plans.PROGRAMS,

@@ -370,7 +370,9 @@ def _score_ongoing(run, found, tallies):
                         f"{one.span.duration / floors.MS:.1f} ms {one.span.cause}"
                     )
     for event in events:
-        _score_told(run, event, found, tallies[run.settings.mode])
+        # What was told later may be about a poll that the end of the program left without an end.
+        if event["start_ns"] + event["age_ns"] < run.until:
+            _score_told(run, event, found, tallies[run.settings.mode])
 
 
 def _was_told(run, span, at, events):
@@ -438,7 +440,7 @@ def main():
     events, bad = read_events(options.folder / "blocks.ndjson")
     stalls = read_stalls(options.folder / "stalls")[0]
     since, until = map(int, (options.folder / "times").read_text().split())
-    run = Run(truthlog.read(options.folder), events, Settings(options.mode), since, until,
+    run = Run(truthlog.read(options.folder), events, Settings.of(options.mode, events), since, until,
               stalls.between(since, until), bad_lines=bad)
     tallies = score(run)
     print(table.header())

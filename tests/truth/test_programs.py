@@ -112,8 +112,9 @@ def test_pressure_starves(result):
     assert any(span.true_cause() == "starved" for span in result("pressure").blocks)
 
 
-def test_nothing_of_a_healthy_program_blocks(result):
-    one = result("healthy")
+@pytest.mark.parametrize("program", plans.HEALTHY)
+def test_nothing_of_a_healthy_program_blocks(result, program):
+    one = result(program)
     found = candidates(one.truth, Settings("exact"), one.since, one.until)
     must = [candidate.span for candidate in found if candidate.is_expected]
     # What the hogs did to it is not its fault; a few polls have no parts to tell by.

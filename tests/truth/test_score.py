@@ -361,6 +361,12 @@ def test_ongoing_blocks_must_be_true(case):
     assert failed(case.score(ongoing(100, 6, task_id=8), right)) == {"ongoing"}
 
 
+def test_what_is_told_when_the_scored_time_is_over_is_not_judged(case):
+    """A poll that begins then may still be under way when the program is ended, and has no end in the log."""
+    assert failed(case.score(ongoing(9994, 5))) == {"ongoing"}
+    assert failed(case.score(ongoing(9994, 6))) == set()
+
+
 def test_a_run_that_broke_off_fails(case, tmp_path):
     case.log.poll(100, 20)
     case.log.write(tmp_path)

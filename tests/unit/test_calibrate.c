@@ -68,6 +68,7 @@ static void the_word_that_counts_is_chosen(void **state)
 		tick_watch_feed(&w, getpid(), (uint64_t)(uintptr_t)core);
 		core[72 / 8] += 7;
 		core[96 / 8] -= 5;
+		usleep(100);
 	}
 	found = tick_watch_settled(&w);
 	assert_non_null(found);

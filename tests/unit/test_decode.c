@@ -103,7 +103,7 @@ static void edges_seen_by_probes_are_exact(void **state)
 	e.poll.site = site_encode(0, 0, false);
 	assert_int_equal(decode_block(*state, &e, sizeof(e), &b), 0);
 	assert_int_equal(b.duration_ns, 30 * MS);
-	assert_true(b.error_ns <= 100000);
+	assert_true(b.error_ns <= 200000);
 	assert_int_equal(b.detection, DETECTION_EXACT);
 	assert_string_equal(b.task.name, "app::handler");
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -82,7 +83,9 @@ static void the_tick_is_the_word_that_counts(void **state)
 {
 	static uint32_t core[64];
 	struct tick_watch w = {
-		.candidates = { { .tick = 0 }, { .tick = 64 }, { .tick = 128 } },
+		.candidates = { { .tick = 0, .started = RS_UNKNOWN },
+				{ .tick = 64, .started = RS_UNKNOWN },
+				{ .tick = 128, .started = RS_UNKNOWN } },
 		.n_candidates = 3,
 	};
 	int16_t prior[RS_TICKS];
@@ -90,14 +93,50 @@ static void the_tick_is_the_word_that_counts(void **state)
 	tick_watch_prior(&w, prior);
 	assert_int_equal(prior[0], 0);
 	assert_int_equal(prior[2], 128);
+	assert_int_equal(prior[3], RS_UNKNOWN);
 	assert_null(tick_watch_settled(&w));
 	for (int i = 0; i < 4; i++) {
 		tick_watch_feed(&w, getpid(), (uintptr_t)core);
 		core[16] += 7;
 		core[32] += 900000000;
+		usleep(100);
 	}
 	assert_non_null(tick_watch_settled(&w));
 	assert_int_equal(tick_watch_settled(&w)->tick, 64);
+	tick_watch_prior(&w, prior);
+	assert_int_equal(prior[0], 64);
+	assert_int_equal(prior[1], 0);
+	assert_int_equal(prior[2], RS_UNKNOWN);
+}
+
+/* Where another layout's tick would be lies a counter of parks: only the right layout has an Instant beside its tick. */
+static void of_two_counters_the_one_with_a_clock_is_the_tick(void **state)
+{
+	static uint64_t core[32];
+	struct tick_watch w = {
+		.candidates = { { .tick = 0, .started = 16 }, { .tick = 64, .started = 128 } },
+		.n_candidates = 2,
+	};
+	int16_t prior[RS_TICKS];
+	struct timespec t;
+
+	for (int i = 0; i < 4; i++) {
+		clock_gettime(CLOCK_MONOTONIC, &t);
+		core[16] = t.tv_sec;
+		core[17] = t.tv_nsec;
+		tick_watch_feed(&w, getpid(), (uintptr_t)core);
+		core[0] += 2;
+		core[8] += 1;
+		usleep(100);
+	}
+	assert_non_null(tick_watch_settled(&w));
+	assert_int_equal(tick_watch_settled(&w)->tick, 64);
+	w.candidates[0].started = RS_UNKNOWN;
+	w.candidates[1].instants = 0;
+	assert_null(tick_watch_settled(&w));
+	tick_watch_prior(&w, prior); /* both */
+	assert_int_equal(prior[0], 0);
+	assert_int_equal(prior[1], 64);
 }
 
 int main(void)
@@ -107,6 +146,7 @@ int main(void)
 		cmocka_unit_test(a_schedule_pointer_tells_the_scheduler),
 		cmocka_unit_test(markers_are_compared_with_blocks),
 		cmocka_unit_test(the_tick_is_the_word_that_counts),
+		cmocka_unit_test(of_two_counters_the_one_with_a_clock_is_the_tick),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,7 @@ mod sets;
 /// A row of the table of programs: a name and what runs it, given the seed; it never returns.
 type Program = (&'static str, fn(u64) -> !);
 
-const PROGRAMS: [Program; 14] = [
+const PROGRAMS: [Program; 15] = [
     ("multi", programs::multi),
     ("current", programs::current),
     ("localset", runtimes::localset),
@@ -31,6 +31,7 @@ const PROGRAMS: [Program; 14] = [
     ("long", programs::long),
     ("unconstrained", programs::unconstrained),
     ("healthy", programs::healthy),
+    ("calm", programs::calm),
 ];
 
 /// Runs a program for `seconds` after the `go` of its standard input (see control.rs). Returns an

@@ -176,9 +176,8 @@ fn in_place_closures(spawner: &Spawner, rng: &mut Rng) {
     }
 }
 
-/// Long work where it belongs: nothing to report but what the hogs take away.
-pub fn healthy(seed: u64) -> ! {
-    load::hogs(2, Duration::from_millis(500));
+/// Long work where it belongs: nothing to report.
+pub fn calm(seed: u64) -> ! {
     let (runtime, mut rng) = (load::multi_thread(2), Rng::new(seed));
     let spawner = Spawner::worker(runtime.handle());
     in_place_closures(&spawner, &mut rng);
@@ -195,4 +194,10 @@ pub fn healthy(seed: u64) -> ! {
     load::well_behaved(&spawner, 100, &mut rng);
     load::short_polls(&spawner, 2, 4);
     forever(&runtime, Role::BLOCK_ON, async {})
+}
+
+/// The same beside CPU hogs: nothing to report but what they take away.
+pub fn healthy(seed: u64) -> ! {
+    load::hogs(2, Duration::from_millis(500));
+    calm(seed)
 }

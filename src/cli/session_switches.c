@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Context switches of the target: traced while that is cheap. A program that switches hundreds of thousands of times a
+ * second pays 0.1 us for each even if nothing is done about it; then only ticks look at its running threads, and walks
+ * at those that sleep.
+ */
+#include "cli/session_parts.h"
+
+#define SECOND_NS 1000000000ULL
+#define CHECK_NS 100000000
+#define WALK_NS 3000000 /* twice that: the longest sleep that may go unseen */
+#define SWITCHES_DEAR 50000 /* a second: 0.5 % of a CPU */
+#define SWITCHES_CHEAP 25000
+#define CALM_CHECKS 10
+
+static void walk_all(struct session *s)
+{
+	for (size_t i = 0; i < s->n_copies; i++)
+		if (s->state[i].is_calibrated)
+			watch_walk(s->watch, s->process->pid, i);
+}
+
+/* Switches a second since the last check; 0 on the first. */
+static uint64_t switch_rate(struct session *s, const uint64_t counters[RS_COUNT_MAX], uint64_t now)
+{
+	uint64_t count = s->is_unhooked ? watch_walked_switches(s->watch)
+					: counters[RS_COUNT_SWITCHES];
+	uint64_t then = s->switches, elapsed = now - s->switches_ns;
+
+	s->switches = count;
+	s->switches_ns = now;
+	/* the first count of its kind; or threads have ended and taken theirs with them */
+	return !then || count < then ? 0 : (count - then) * SECOND_NS / elapsed;
+}
+
+static void hook(struct session *s, bool is_on)
+{
+	if (watch_hook_switches(s->watch, is_on) < 0)
+		return;
+	s->is_unhooked = !is_on;
+	s->switches = 0; /* counted in another way from now on */
+	s->switch_calm = 0;
+}
+
+static void check_rate(struct session *s, uint64_t now)
+{
+	uint64_t counters[RS_COUNT_MAX], rate;
+
+	if (watch_counters(s->watch, counters) < 0)
+		return;
+	s->is_skipping = counters[RS_COUNT_SKIPPED] > s->skipped;
+	s->skipped = counters[RS_COUNT_SKIPPED];
+	rate = switch_rate(s, counters, now);
+	if (!s->is_unhooked) {
+		if (rate > SWITCHES_DEAR && s->can_walk)
+			hook(s, false);
+		return;
+	}
+	s->switch_calm = rate && rate < SWITCHES_CHEAP ? s->switch_calm + 1 : 0;
+	if (s->switch_calm >= CALM_CHECKS)
+		hook(s, true);
+}
+
+void switches_step(struct session *s, uint64_t now)
+{
+	if (now >= s->switches_ns + CHECK_NS)
+		check_rate(s, now);
+	if ((s->is_unhooked || s->is_skipping) && now >= s->next_walk_ns) {
+		walk_all(s);
+		s->next_walk_ns = now + WALK_NS;
+	}
+}
+
+uint64_t switches_due(const struct session *s)
+{
+	return s->is_unhooked || s->is_skipping ? s->next_walk_ns : s->switches_ns + CHECK_NS;
+}

@@ -3,18 +3,7 @@
 #ifndef RS_BPF_LOOK_H
 #define RS_BPF_LOOK_H
 
-/* Whose memory to read: the current thread's own, or (`remote`, sleepable programs) that of one asleep. */
-struct rs_memory {
-	struct task_struct *task;
-	bool remote;
-};
-
-static __always_inline long read_user(struct rs_memory m, void *to, __u32 size, __u64 from)
-{
-	if (m.remote)
-		return bpf_copy_from_user_task(to, size, (void *)from, m.task, 0);
-	return bpf_probe_read_user(to, size, (void *)from);
-}
+#include "bpf/local.bpf.h"
 
 struct rs_look {
 	__u64 now, id, sched, handle, core;
@@ -28,14 +17,9 @@ struct rs_look {
 	__u8 is_asleep; /* set by the caller: the thread is about to sleep */
 	__u8 follows_poll; /* set by the caller: the last look was inside a poll */
 	__u8 wants_tick; /* set by the caller: outside polls, too */
+	struct rs_local local;
 	__u8 nests; /* a turn of this scheduler may hold polls of a LocalSet inside the root's poll */
 };
-
-/* Offsets come from user space; the mask keeps the verifier and the reads inside the copy. */
-static __always_inline __u64 raw_word(const struct rs_thread *t, __s16 off)
-{
-	return *(const __u64 *)(t->raw + ((__u16)off & (RS_CONTEXT - 8)));
-}
 
 static __always_inline __u8 raw_byte(const struct rs_thread *t, __s16 off)
 {
@@ -106,6 +90,21 @@ static __always_inline void read_tick(struct rs_memory m, const struct rs_layout
 	}
 }
 
+/* LocalSet::tick, the same in Tokio 1.23 to 1.54: CURRENT is set around it, and each poll of a task follows a pop. */
+static __always_inline void note_local(struct rs_memory m, struct rs_thread *t,
+				       const struct rs_layout *l, __u64 block, struct rs_look *k)
+{
+	if (!read_local(m, l, block, &k->local))
+		return;
+	if (l->local_wake != RS_LOCAL_ENTERED)
+		k->flags |= RS_POLL_LOCAL;
+	if (!read_pops(m, t, l, &k->local))
+		return;
+	k->flags |= RS_POLL_POPS;
+	if (!k->sched)
+		k->flags &= ~RS_POLL_NO_TICK; /* block_on has no turns: the pops alone tell */
+}
+
 static __always_inline bool is_parked(struct task_struct *task, const struct rs_look *k)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -164,6 +163,7 @@ static __always_inline int look_at_copy(struct rs_memory m, struct rs_thread *t,
 	k->flags = 0;
 	k->kind = RS_LOOK_NOT_TOKIO;
 	k->is_entered = k->nests = 0;
+	k->local.set = 0;
 	if (!block)
 		return 0;
 	t->context = block + l->context;
@@ -191,6 +191,9 @@ static __always_inline int look_at_copy(struct rs_memory m, struct rs_thread *t,
 		k->id = 0; /* it has the id between polls, too: a closure's, which calls block_on */
 	read_tick(m, l, k, is_mt);
 	k->nests = is_ct && !(k->flags & RS_POLL_NO_TICK);
+	/* A worker's own tasks are Send, and no LocalSet's; nor is a spawn_blocking closure that calls block_on. */
+	if (k->kind == RS_LOOK_POLL && k->id && k->id != t->idle_id && !(k->sched && is_mt))
+		note_local(m, t, l, block, k);
 	return 0;
 }
 

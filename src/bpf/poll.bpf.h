@@ -183,6 +183,7 @@ static __always_inline void take_over(struct rs_poll *p, const struct rs_look *k
 	p->epoch = k->epoch;
 	p->copy = k->copy;
 	p->role = k->role;
+	p->local = k->local;
 	p->flags |= k->flags;
 }
 
@@ -330,7 +331,7 @@ __noinline int join_poll(struct rs_thread *t, const struct rs_look *k)
 		p->flags = (p->flags & ~RS_POLL_NO_TICK) | (k->flags & RS_POLL_NO_TICK);
 	}
 	same_turn = p && p->sched == k->sched && p->tick == k->tick && p->copy == k->copy;
-	if (same_turn && p->id == k->id) {
+	if (same_turn && p->id == k->id && !is_later_pop(p, &k->local)) {
 		p->seen = k->now;
 		p->flags |= k->flags & RS_POLL_DROP;
 		if (!(k->flags & RS_POLL_DOUBTFUL))

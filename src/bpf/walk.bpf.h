@@ -27,7 +27,9 @@ static __always_inline void walk_new(struct rs_thread *t, struct task_struct *ta
 	if (take_remote_look(t, task, k))
 		return;
 	t->look_kind = k->kind;
-	t->idle_id = k->id;
+	/* In block_on it may be the id of the closure that calls it, which the thread has between polls, too. */
+	if (k->kind != RS_LOOK_POLL || (!k->sched && !(k->flags & RS_POLL_LOCAL)))
+		t->idle_id = k->id;
 	t->idle_copy = k->copy;
 	t->sp = BPF_CORE_READ((struct pt_regs *)bpf_task_pt_regs(task), sp);
 	t->idle_sp = t->sp;

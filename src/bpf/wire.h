@@ -17,6 +17,10 @@
 #define RS_SPELLS 4 /* distinct reasons to be off CPU kept for one poll */
 #define RS_CONTEXT 128 /* bytes of CONTEXT copied at a look; the largest layout has 104 */
 #define RS_SCHED 64 /* bytes of scheduler::Context copied at a look */
+#define RS_LOCAL_QUEUES 2
+/* rs_layout.local_wake where Tokio (up to 1.34) does not keep it: sets are polled when entered, or perhaps not */
+#define RS_LOCAL_POLLED (-1)
+#define RS_LOCAL_ENTERED (-2)
 #define RS_PARKS 2 /* a worker waits for events with the driver, or on its own; a power of two */
 #define RS_TICKS 4 /* words of Core that may be its tick */
 #define RS_SUSPECTS_APART_NS \
@@ -45,8 +49,16 @@ struct rs_layout {
 	__u8 valid;
 	__u16 size; /* bytes of CONTEXT to copy */
 	__u16 epoch; /* changes with the ticks */
+	__s64 local; /* pointer to the running LocalSet's Rc<Context>, likewise; RS_UNKNOWN = not known */
+	__s16 local_wake; /* 8: the u8 after it is set while the LocalSet is entered but not polled; or RS_LOCAL_* */
+	__s16 local_shared; /* in Rc<Context>: Arc<Shared> */
+	/* in Shared: what a pop moves in the queue of the set's own thread, and in that for other threads' wakes */
+	__s16 local_pops[RS_LOCAL_QUEUES];
+	__s16 local_capacity; /* of a queue, from that word of it */
+	__s16 local_first, local_span; /* of all these words: the first, and how many bytes */
+	__s16 pad;
 };
-_Static_assert(sizeof(struct rs_layout) == 80, "rs_layout is shared");
+_Static_assert(sizeof(struct rs_layout) == 104, "rs_layout is shared");
 
 /* Written by user space through the mapped .bss; read by every program. */
 struct rs_config {
@@ -86,8 +98,16 @@ enum rs_poll_flag {
 	RS_POLL_GAPS = 512, /* some switches were not looked at: its parts are not known */
 	RS_POLL_DOUBTFUL = 1024, /* no budget, perhaps the thread's own blocking task */
 	RS_POLL_RETURNS = 2048, /* a probe will see its return */
+	RS_POLL_LOCAL = 4096, /* a LocalSet was being polled on the thread each time */
+	RS_POLL_POPS = 8192, /* and its queues tell polls of one of its tasks apart */
 	RS_POLL_FRESH =
-		4096, /* when start_lo was, the thread had just begun to work: no other poll is known between */
+		16384, /* the thread had just begun to work at start_lo: the first poll after it */
+};
+
+/* The LocalSet that is being polled on a thread. Each poll of one of its tasks begins with a pop from one queue. */
+struct rs_local {
+	__u64 set; /* its Arc<Shared>; 0 = none */
+	__u32 pops[RS_LOCAL_QUEUES], capacities[RS_LOCAL_QUEUES];
 };
 
 /* Cookie of a poll function's probe: offset of the task id (a multiple of 8, behind the scheduler's pointer) in its high
@@ -131,6 +151,7 @@ struct rs_poll {
 	__u64 header; /* exact: task header, and its scheduler */
 	__u64 scheduler;
 	__u64 site; /* exact: the probe's cookie, see RS_SITE_* */
+	struct rs_local local;
 	__s32 worker;
 	__u16 epoch; /* of the layout that `tick` was read by */
 	__u16 user_flags; /* user space: enum rs_poll_flag found by inspection */

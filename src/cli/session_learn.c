@@ -115,14 +115,15 @@ static bool calibrate_copies(struct session *s)
 	return is_new;
 }
 
-static uint64_t core_of(const struct session *s, const struct rs_layout *l, uint64_t sched,
+static uint64_t core_of(const struct session *s, const struct rs_layout *l, const struct rs_poll *p,
 			bool *ret_is_mt)
 {
 	uint64_t ctx[RS_SCHED / 8];
 
-	if (!sched || process_read(s->process->pid, sched, ctx, sizeof(ctx)))
+	if (!p->sched || process_read(s->process->pid, p->sched, ctx, sizeof(ctx)))
 		return 0;
-	*ret_is_mt = l->ctx_tag < 0 || (ctx[l->ctx_tag / 8] & 0xff) == l->tag_mt;
+	*ret_is_mt = l->ctx_tag < 0 ? p->role == RS_ROLE_WORKER
+				    : (ctx[l->ctx_tag / 8] & 0xff) == l->tag_mt;
 	return ctx[l->ctx_core / 8];
 }
 
@@ -153,16 +154,16 @@ static void use_prior(struct rs_layout *l, const struct tick_watch *w, int16_t t
 	l->epoch++;
 }
 
-static void settle_tick(struct session *s, uint8_t copy, uint64_t sched)
+static void settle_tick(struct session *s, const struct rs_poll *p)
 {
-	struct copy_state *state = &s->state[copy];
-	struct rs_layout *l = &watch_config(s->watch)->copies[copy];
+	struct copy_state *state = &s->state[p->copy];
+	struct rs_layout *l = &watch_config(s->watch)->copies[p->copy];
 	const struct tick_candidate *tick;
 	struct tick_watch *w;
 	uint64_t core;
 	bool is_mt;
 
-	core = core_of(s, l, sched, &is_mt);
+	core = core_of(s, l, p, &is_mt);
 	if (!core || (is_mt ? state->has_tick_mt : state->has_tick_ct))
 		return;
 	w = is_mt ? &state->ticks_mt : &state->ticks_ct;
@@ -198,7 +199,7 @@ static void settle_ticks(struct session *s)
 		copy = t.polls[0].copy; /* of its last poll */
 		if (copy < s->n_copies && s->state[copy].is_calibrated && t.polls[0].sched &&
 		    !has_tick(&s->state[copy], t.polls[0].role)) {
-			settle_tick(s, copy, t.polls[0].sched);
+			settle_tick(s, &t.polls[0]);
 			fed++;
 		}
 	}

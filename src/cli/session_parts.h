@@ -10,6 +10,7 @@
 #include "model/sites.h"
 #include "model/tasks.h"
 #include "plan/calibrate.h"
+#include "plan/local.h"
 #include "probe/threads.h"
 #include "probe/watch.h"
 
@@ -19,6 +20,7 @@ struct copy_state {
 	bool is_calibrated, has_tick_mt, has_tick_ct;
 	struct calibration calibration;
 	struct tick_watch ticks_mt, ticks_ct;
+	struct local_search local;
 	struct probe_group *polls;
 };
 
@@ -126,6 +128,12 @@ void rows_step(struct session *s, uint64_t now);
 /* Polls that have reached the threshold and still last. */
 uint64_t rows_count_ongoing(struct session *s, uint64_t now);
 void rows_close(struct session *s);
+
+/* session_local.c: LocalSets. */
+/* That header belongs to the task polled on the thread; the thread is outside any poll. */
+void local_inspect(struct session *s, const struct rs_thread *t, const struct rs_poll *p,
+		   const struct found_header *h);
+void local_rest(struct session *s, size_t slot, const struct rs_thread *t);
 
 /* session_report.c: hello, stats, bye and the records of the ring. */
 void report_record(void *session, const void *record, size_t size);

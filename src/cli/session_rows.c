@@ -118,6 +118,7 @@ static void inspect(struct session *s, size_t slot, const struct rs_thread *t,
 			tasks_compare_scheduler(s->decoder.tasks,
 						s->copies[p->copy].vtables[h.vtable].schedule,
 						h.scheduler, p->handle);
+		local_inspect(s, t, p, &h);
 		r->inspections = INSPECTIONS_MAX;
 	}
 }
@@ -296,6 +297,7 @@ void rows_step(struct session *s, uint64_t now)
 		if (!t.depth) {
 			close_watch(r);
 			learn_closure(s, &t, r);
+			local_rest(s, slot, &t);
 			continue;
 		}
 		step_poll(s, slot, &t, r, now);

@@ -59,6 +59,15 @@ static bool is_root(const struct decoder *d, const struct rs_poll *p, const stru
 	return !p->id || (v && v->blocking);
 }
 
+/* The task's own scheduler says it, where its type is known; else whether a LocalSet was being polled all the while. */
+static bool is_local(const struct decoder *d, const struct rs_poll *p, const struct task_vtable *v)
+{
+	enum scheduler_kind kind = v ? tasks_scheduler(d->tasks, v->schedule) : SCHEDULER_UNKNOWN;
+
+	return !is_root(d, p, v) &&
+	       (kind == SCHEDULER_LOCAL || (kind == SCHEDULER_UNKNOWN && p->flags & RS_POLL_LOCAL));
+}
+
 static enum role role_of(const struct decoder *d, const struct rs_poll *p,
 			 const struct task_vtable *v)
 {
@@ -66,11 +75,9 @@ static enum role role_of(const struct decoder *d, const struct rs_poll *p,
 	case RS_ROLE_WORKER:
 		return ROLE_WORKER;
 	case RS_ROLE_CURRENT_THREAD:
-		return p->id && v && tasks_scheduler(d->tasks, v->schedule) == SCHEDULER_LOCAL
-			       ? ROLE_LOCAL_SET
-			       : ROLE_CURRENT_THREAD;
+		return is_local(d, p, v) ? ROLE_LOCAL_SET : ROLE_CURRENT_THREAD;
 	case RS_ROLE_LOCAL_SET:
-		if (p->sched && !(v && tasks_scheduler(d->tasks, v->schedule) == SCHEDULER_LOCAL))
+		if (p->sched && !is_local(d, p, v))
 			return ROLE_CURRENT_THREAD; /* another id in its turn was a dropped output's */
 		return is_root(d, p, v) ? ROLE_BLOCK_ON : ROLE_LOCAL_SET;
 	case RS_ROLE_BLOCK_ON:
@@ -85,7 +92,10 @@ static uint32_t polls_of(const struct rs_poll *p, enum role role)
 {
 	if (p->flags & RS_POLL_EXACT_START)
 		return 1;
-	return (p->flags & RS_POLL_NO_TICK) || role == ROLE_LOCAL_SET ? 0 : 1;
+	return (p->flags & RS_POLL_NO_TICK) ||
+			       (role == ROLE_LOCAL_SET && !(p->flags & RS_POLL_POPS))
+		       ? 0
+		       : 1;
 }
 
 /* The symbol's name where it has one, else the place; the place also where it is known beside the name. */

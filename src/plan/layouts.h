@@ -93,6 +93,7 @@ struct tokio_layout {
 	/* task::local: TLS symbol CURRENT, LocalSet. local_ctx = -1: not known */
 	int16_t local_tls_value;
 	int16_t local_ctx; /* Rc<local::Context>, 0 outside of a LocalSet */
+	int16_t local_wake; /* u8 bool: entered, not polled */
 	int16_t local_context_shared; /* Arc<Shared>, from that pointer */
 	/*
 	 * From Arc<Shared>: usize that moves with each task popped off the LocalSet's own queue

@@ -61,7 +61,7 @@ void symbols_clear(struct tokio_symbols *s)
 	for (size_t i = 0; i < s->n_names; i++)
 		free(s->names[i].name);
 	free(s->names);
-	*s = (struct tokio_symbols){ .context = -1 };
+	*s = (struct tokio_symbols){ .context = -1, .local = -1 };
 }
 
 static int by_offset(const void *a, const void *b)
@@ -211,18 +211,24 @@ static void take_marker(struct table_reader *t, uint64_t addr)
 	}
 }
 
+/* Older compilers keep the "initialized" byte under a name of its own: the largest is the value. */
+static void take_larger(const Elf64_Sym *sym, int64_t *value, uint64_t *size)
+{
+	if (*value >= 0 && sym->st_size <= *size)
+		return;
+	*value = (int64_t)sym->st_value;
+	*size = sym->st_size;
+}
+
 static void take_tls(struct table_reader *t, const Elf64_Sym *sym)
 {
 	if (sym->st_value > INT64_MAX || t->tls_names++ >= MAX_TLS_NAMES ||
-	    !read_name(t, sym->st_name) || !demangle(t->name, t->text, DEMANGLE_MAX) ||
-	    !strstr(t->text, "tokio::runtime::context::CONTEXT"))
+	    !read_name(t, sym->st_name) || !demangle(t->name, t->text, DEMANGLE_MAX))
 		return;
-	/* Older compilers keep the "initialized" byte under a name of its own: the largest is the
-	 * value. */
-	if (t->out->context < 0 || sym->st_size > t->out->context_size) {
-		t->out->context = (int64_t)sym->st_value;
-		t->out->context_size = sym->st_size;
-	}
+	if (strstr(t->text, "tokio::runtime::context::CONTEXT"))
+		take_larger(sym, &t->out->context, &t->out->context_size);
+	else if (strstr(t->text, "tokio::task::local::CURRENT"))
+		take_larger(sym, &t->out->local, &t->out->local_size);
 }
 
 static int take_function(struct table_reader *t, const Elf64_Sym *sym)
@@ -328,7 +334,7 @@ static int read_table(struct table_reader *t, const struct elf_section *symbols)
 int symbols_read(const struct elf_file *f, const uint64_t *addrs, size_t n_addrs,
 		 struct tokio_symbols *ret)
 {
-	_cleanup_(symbols_clear) struct tokio_symbols out = { .context = -1 };
+	_cleanup_(symbols_clear) struct tokio_symbols out = { .context = -1, .local = -1 };
 	_cleanup_(reader_clear) struct table_reader t = {
 		.file = f, .addrs = addrs, .n_addrs = n_addrs, .out = &out
 	};
@@ -357,7 +363,7 @@ int symbols_read(const struct elf_file *f, const uint64_t *addrs, size_t n_addrs
 	if (t.legacy + t.v0)
 		out.kind = t.v0 > t.legacy ? SYMBOLS_V0 : SYMBOLS_LEGACY;
 	*ret = out;
-	out = (struct tokio_symbols){ .context = -1 };
+	out = (struct tokio_symbols){ .context = -1, .local = -1 };
 	return 0;
 }
 

@@ -18,6 +18,8 @@ struct tokio_symbols {
 	enum symbol_kind kind; /* how the symbols that mention tokio are mangled */
 	int64_t context; /* st_value of the CONTEXT thread-local, or -1 */
 	uint64_t context_size;
+	int64_t local; /* likewise of task::local::CURRENT */
+	uint64_t local_size;
 	uint64_t markers[MARKER_COUNT]; /* virtual addresses, 0 = not there */
 	struct symbol_name *names; /* in address order, one an address */
 	size_t n_names;

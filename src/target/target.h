@@ -78,6 +78,7 @@ struct tokio_copy {
 	uint64_t tls_memsz, tls_align; /* PT_TLS of the module; 0 when it has none */
 	int64_t context_sym; /* st_value of the CONTEXT TLS symbol, or -1 */
 	uint64_t context_sym_size;
+	int64_t local_sym; /* likewise of task::local::CURRENT, or -1 */
 	uint64_t marker_start, marker_end, set_task_id; /* file offsets of trace_blocking_start/_end
 							   and set_current_task_id, 0 = not there */
 	struct module *own_module; /* of tokio_find_in_file: freed with the copy; else NULL */

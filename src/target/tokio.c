@@ -223,6 +223,7 @@ static int fill_copy(struct tokio_copy *c, const struct reading *in)
 	c->tls_align = tls ? tls->align : 0;
 	c->context_sym = in->symbols.context;
 	c->context_sym_size = in->symbols.context_size;
+	c->local_sym = in->symbols.local;
 	c->marker_start = file_offset(in->file, in->symbols.markers[MARKER_START]);
 	c->marker_end = file_offset(in->file, in->symbols.markers[MARKER_END]);
 	c->set_task_id = file_offset(in->file, in->symbols.markers[MARKER_SET_TASK_ID]);
@@ -242,7 +243,7 @@ static int fill_copy(struct tokio_copy *c, const struct reading *in)
 static int read_module(const char *path, const struct module *m, struct tokio_copy *ret,
 		       struct rs_error *err)
 {
-	_cleanup_(reading_clear) struct reading in = { .symbols.context = -1 };
+	_cleanup_(reading_clear) struct reading in = { .symbols = { .context = -1, .local = -1 } };
 	struct tokio_copy copy = { .module = m };
 	int r;
 

@@ -9,8 +9,8 @@ import builds
 
 MODES = ("sampled", "exact")
 SCORED = (
-    "multi", "current", "localset", "runtimes", "nested", "migrate", "pressure", "sweep", "storm",
-    "root", "long", "unconstrained", "healthy",
+    "multi", "current", "localset", "sets", "runtimes", "nested", "migrate", "pressure", "sweep",
+    "storm", "root", "long", "unconstrained", "healthy",
 )
 # Nothing in them blocks; `calm` has no hogs beside it, and so no blocks of its own to be scored.
 HEALTHY = ("healthy", "calm")

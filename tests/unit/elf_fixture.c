@@ -180,6 +180,10 @@ static void put_symbols(struct builder *b)
 		   1);
 	put_symbol(b, "_ZN5tokio7runtime7context7CONTEXT3VAL17h0123456789abcdefE.llvm.12", STT_TLS,
 		   16, 80);
+	put_symbol(b,
+		   b->o->v0 ? "_RNvNtNtCs1_5tokio4task5local7CURRENT"
+			    : "_ZN5tokio4task5local7CURRENT3VAL17h0123456789abcdefE",
+		   STT_TLS, 104, 24);
 	for (int i = 0; i < FIXTURE_VTABLES; i++) {
 		snprintf(name, sizeof(name),
 			 "_ZN5tokio7runtime4task3raw4poll17h0123456789abcd%02xE",

@@ -197,6 +197,58 @@ static void a_workers_own_main_loop_is_no_block(void **state)
 	assert_int_equal(b.role, ROLE_BLOCK_ON);
 }
 
+static struct block decoded(struct decoder *d, const struct rs_event_block *e)
+{
+	struct block b = { 0 };
+
+	assert_int_equal(decode_block(d, e, sizeof(*e), &b), 0);
+	return b;
+}
+
+static void a_task_of_unknown_type_is_local_while_a_set_is_polled(void **state)
+{
+	struct decoder *d = *state;
+	struct rs_event_block e = sample();
+
+	e.poll.role = RS_ROLE_CURRENT_THREAD;
+	assert_int_equal(decoded(d, &e).role, ROLE_CURRENT_THREAD);
+	e.poll.flags = RS_POLL_LOCAL;
+	assert_int_equal(decoded(d, &e).role, ROLE_LOCAL_SET);
+	e.poll.role = RS_ROLE_LOCAL_SET;
+	assert_int_equal(decoded(d, &e).role, ROLE_LOCAL_SET);
+	e.poll.id = 0; /* the root, around it */
+	assert_int_equal(decoded(d, &e).role, ROLE_CURRENT_THREAD);
+}
+
+static void the_scheduler_of_a_known_type_decides_its_role(void **state)
+{
+	struct decoder *d = *state;
+	struct rs_event_block e = sample();
+
+	e.poll.role = RS_ROLE_CURRENT_THREAD;
+	e.poll.flags = RS_POLL_LOCAL; /* it runs a LocalSet of its own */
+	assert_int_equal(tasks_learn(d->tasks, 0, 42, 0), 0);
+	tasks_learn_scheduler(d->tasks, vtables[0].schedule, SCHEDULER_RUNTIME);
+	assert_int_equal(decoded(d, &e).role, ROLE_CURRENT_THREAD);
+	e.poll.flags = 0;
+	tasks_learn_scheduler(d->tasks, vtables[0].schedule, SCHEDULER_LOCAL);
+	assert_int_equal(decoded(d, &e).role, ROLE_LOCAL_SET);
+}
+
+static void polls_of_a_local_task_are_counted_where_pops_tell_them_apart(void **state)
+{
+	struct decoder *d = *state;
+	struct rs_event_block e = sample();
+
+	e.poll.role = RS_ROLE_CURRENT_THREAD;
+	e.poll.flags = RS_POLL_LOCAL;
+	assert_int_equal(decoded(d, &e).polls, 0);
+	e.poll.flags |= RS_POLL_POPS;
+	assert_int_equal(decoded(d, &e).polls, 1);
+	e.poll.flags |= RS_POLL_NO_TICK;
+	assert_int_equal(decoded(d, &e).polls, 0);
+}
+
 static void hostile_records_are_refused(void **state)
 {
 	struct rs_event_block e = sample();
@@ -237,6 +289,13 @@ int main(void)
 		cmocka_unit_test(a_descriptor_says_what_a_read_waits_for),
 		cmocka_unit_test_setup_teardown(a_workers_own_main_loop_is_no_block, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(
+			a_task_of_unknown_type_is_local_while_a_set_is_polled, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_scheduler_of_a_known_type_decides_its_role,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			polls_of_a_local_task_are_counted_where_pops_tell_them_apart, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(hostile_records_are_refused, setup, teardown),
 	};
 

@@ -74,6 +74,7 @@ static void test_relocated(void **state)
 	assert_int_equal(copies->tls_align, 8);
 	assert_int_equal(copies->context_sym, 16);
 	assert_int_equal(copies->context_sym_size, 80);
+	assert_int_equal(copies->local_sym, 104);
 	assert_int_equal(copies->marker_start, FIXTURE_MARKER_START);
 	assert_int_equal(copies->marker_end, FIXTURE_MARKER_END);
 	assert_int_equal(copies->set_task_id, FIXTURE_SET_TASK_ID);
@@ -105,6 +106,7 @@ static void test_stripped(void **state)
 	check_vtables(0);
 	assert_int_equal(copies->symbols, SYMBOLS_NONE);
 	assert_int_equal(copies->context_sym, -1);
+	assert_int_equal(copies->local_sym, -1);
 	assert_int_equal(copies->marker_start, 0);
 	assert_null(copies->vtables[0].symbol);
 	assert_string_equal(copies->version, "1.47.1");

@@ -27,6 +27,7 @@ FIELDS = {
     "core_poll_started_mt": "core_poll_started_mt",
     "local_shared_queue_pop": "local_shared_queue_pop",
     "local_tls_value": "tls_local_value", "local_ctx": "local_ctx",
+    "local_wake": "local_wake_on_schedule",
     "local_context_shared": "local_context_shared", "local_set_tick": "local_set_tick",
     "local_set_context": "local_set_context",
 }

@@ -11,14 +11,16 @@ mod nested;
 mod programs;
 mod rng;
 mod runtimes;
+mod sets;
 
 /// A row of the table of programs: a name and what runs it, given the seed; it never returns.
 type Program = (&'static str, fn(u64) -> !);
 
-const PROGRAMS: [Program; 14] = [
+const PROGRAMS: [Program; 15] = [
     ("multi", programs::multi),
     ("current", programs::current),
     ("localset", runtimes::localset),
+    ("sets", sets::sets),
     ("runtimes", runtimes::runtimes),
     ("nested", nested::nested),
     ("migrate", programs::migrate),

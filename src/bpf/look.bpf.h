@@ -15,6 +15,7 @@ struct rs_look {
 	__u16 flags; /* enum rs_poll_flag: NO_TICK, DROP */
 	__u8 is_entered; /* some runtime polls on this thread: never so in a spawn_blocking closure */
 	__u8 is_asleep; /* set by the caller: the thread is about to sleep */
+	__u8 follows_poll; /* set by the caller: the last look was inside a poll */
 	__u8 wants_tick; /* set by the caller: outside polls, too */
 	struct rs_local local;
 	__u8 nests; /* a turn of this scheduler may hold polls of a LocalSet inside the root's poll */

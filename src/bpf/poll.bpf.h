@@ -200,6 +200,8 @@ static __always_inline void open_from(struct rs_memory m, struct rs_thread *t,
 	take_over(p, k);
 	if (narrow_start(m, l, k, t->in_ns, &lo, &hi))
 		p->flags |= RS_POLL_BATCH_START;
+	if (lo > t->last_ns || !k->follows_poll)
+		p->flags |= RS_POLL_FRESH;
 	if (!t->last_ns && !(p->flags & RS_POLL_BATCH_START)) {
 		p->flags |= RS_POLL_BEFORE; /* nobody knows how long before */
 		lo = hi;
@@ -466,6 +468,7 @@ __noinline int apply_look(struct rs_thread *t, struct rs_look *k)
 	settle_spell(t);
 	take_look(t, k);
 	count_one(RS_COUNT_LOOKS);
+	k->follows_poll = t->look_kind == RS_LOOK_POLL;
 	t->look_kind = k->kind;
 	if (k->kind == RS_LOOK_UNREADABLE) {
 		if (!(((struct task_struct *)bpf_get_current_task_btf())->flags & RS_PF_EXITING))

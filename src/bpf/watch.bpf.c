@@ -245,6 +245,7 @@ static __always_inline int end_watched(struct rs_thread *t, struct rs_poll *p, s
 	if (is_probed || (k->sched == p->sched && k->tick == p->tick)) {
 		p->flags |= RS_POLL_WATCHED_END;
 		p->seen = k->now;
+		t->look_kind = k->kind; /* whatever comes next begins now */
 	}
 	close_poll(t, p->seen, k->now);
 	t->last_ns = k->now;
@@ -364,14 +365,18 @@ static __always_inline void look_at_out(struct rs_cpu *cpu, struct task_struct *
 	timer_stop(cpu, timer);
 }
 
-/* Looks are rationed: threads preempted inside polls meanwhile are seen by the next look as gaps. */
-static __always_inline bool take_token(struct rs_cpu *cpu)
+/*
+ * Looks are rationed. A thread preempted inside a poll is seen by the next look as a gap; one that falls asleep there may
+ * not be seen for long, so the second half of the ration is for sleepers.
+ */
+static __always_inline bool take_token(struct rs_cpu *cpu, bool is_asleep)
 {
+	__s64 reserve = is_asleep ? 0 : config.tokens_max / 2;
 	__u64 jiffies;
 
 	if (!cpu->refilled_ns)
 		refill(cpu, bpf_ktime_get_ns());
-	if (cpu->tokens > 0) {
+	if (cpu->tokens > reserve) {
 		cpu->tokens--;
 		return true;
 	}
@@ -380,7 +385,8 @@ static __always_inline bool take_token(struct rs_cpu *cpu)
 	if (jiffies != cpu->refilled_jiffies)
 		refill(cpu, bpf_ktime_get_ns());
 	cpu->refilled_jiffies = jiffies;
-	cpu->counts[RS_COUNT_SKIPPED]++;
+	if (is_asleep)
+		cpu->counts[RS_COUNT_SKIPPED]++;
 	return false;
 }
 
@@ -400,8 +406,10 @@ static __always_inline void switched_out(struct rs_cpu *cpu, struct task_struct 
 		t->pending_off = t->traced_in_ns = 0;
 		return;
 	}
-	if (take_token(cpu))
+	if (take_token(cpu, is_asleep))
 		look_at_out(cpu, task, t, is_asleep);
+	else if (is_asleep)
+		wake_reader(cpu, t, bpf_ktime_get_ns()); /* it walks, then */
 }
 
 static __always_inline void switched_in(struct rs_thread *t)

@@ -98,8 +98,10 @@ enum rs_poll_flag {
 	RS_POLL_GAPS = 512, /* some switches were not looked at: its parts are not known */
 	RS_POLL_DOUBTFUL = 1024, /* no budget, perhaps the thread's own blocking task */
 	RS_POLL_RETURNS = 2048, /* a probe will see its return */
-	RS_POLL_LOCAL = 4096, /* a LocalSet was being polled on the thread each time */
-	RS_POLL_POPS = 8192, /* and its queues tell polls of one of its tasks apart */
+	RS_POLL_FRESH =
+		4096, /* when start_lo was, the thread had just begun to work: no other poll is known between */
+	RS_POLL_LOCAL = 8192, /* a LocalSet was being polled on the thread each time */
+	RS_POLL_POPS = 16384, /* and its queues tell polls of one of its tasks apart */
 };
 
 /* The LocalSet that is being polled on a thread. Each poll of one of its tasks begins with a pop from one queue. */

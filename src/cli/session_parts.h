@@ -78,8 +78,8 @@ struct session {
 	bool has_exec;
 
 	/* Context switches: as of switches_ns, and what is done about them. */
-	uint64_t switches, switches_ns, skipped, next_walk_ns;
-	bool is_unhooked, is_skipping, can_walk;
+	uint64_t switches, switches_ns, skipped, next_walk_ns, walk_until_ns;
+	bool is_unhooked, is_unhooked_told, can_walk;
 	unsigned int switch_calm;
 
 	double cpu_percent; /* of the tool itself, in the last second */
@@ -120,6 +120,8 @@ void auto_note_block(struct session *s, const struct rs_poll *p);
 void switches_step(struct session *s, uint64_t now);
 /* When that must be called again. */
 uint64_t switches_due(const struct session *s);
+/* What has changed since it was asked last, for people; NULL = nothing. */
+const char *switches_note(struct session *s);
 
 /* session_rows.c: threads inside long polls. Sets rows_due_ns. */
 void rows_step(struct session *s, uint64_t now);

@@ -164,22 +164,31 @@ void report_record(void *session, const void *record, size_t size)
 		on_marker(s, record);
 }
 
-/* The counters that are losses, by the names readers see. */
+/* The counters that are losses, by the names readers see, and what follows from them. */
 static const struct {
 	enum rs_counter counter;
-	const char *name;
+	const char *name, *consequence;
 } losses[] = {
-	{ RS_COUNT_RING_FULL, "ring_full" },	     { RS_COUNT_NO_SLOT, "threads_over_limit" },
-	{ RS_COUNT_UNREADABLE, "unreadable_looks" }, { RS_COUNT_DEPTH, "nested_too_deep" },
-	{ RS_COUNT_SPELLS, "sleeps_merged" },	     { RS_COUNT_STORAGE, "storage_busy" },
-	{ RS_COUNT_BUSY, "looks_during_probe" },     { RS_COUNT_SKIPPED, "switches_skipped" },
+	{ RS_COUNT_RING_FULL, "ring_full",
+	  "blocks are missing, they came faster than they could be read" },
+	{ RS_COUNT_NO_SLOT, "threads_over_limit", "blocks of further threads are missing" },
+	{ RS_COUNT_UNREADABLE, "unreadable_looks", NULL },
+	{ RS_COUNT_DEPTH, "nested_too_deep", "polls nested deeper than four are not told apart" },
+	{ RS_COUNT_SPELLS, "sleeps_merged", NULL },
+	{ RS_COUNT_STORAGE, "storage_busy", NULL },
+	{ RS_COUNT_BUSY, "looks_during_probe", NULL },
+	{ RS_COUNT_SKIPPED, "switches_skipped", NULL },
 };
 #define N_LOSSES (sizeof(losses) / sizeof(losses[0]))
 
-static void list_losses(const uint64_t counters[RS_COUNT_MAX], struct loss ret[N_LOSSES])
+static void list_losses(const uint64_t now[RS_COUNT_MAX], const uint64_t then[RS_COUNT_MAX],
+			struct loss ret[N_LOSSES])
 {
 	for (size_t i = 0; i < N_LOSSES; i++)
-		ret[i] = (struct loss){ losses[i].name, counters[losses[i].counter] };
+		ret[i] = (struct loss){ .name = losses[i].name,
+					.count = now[losses[i].counter],
+					.recent = now[losses[i].counter] - then[losses[i].counter],
+					.consequence = losses[i].consequence };
 }
 
 static uint64_t own_cpu_ns(void)
@@ -229,11 +238,12 @@ void report_stats(struct session *s, uint64_t now)
 		.lost = lost,
 		.n_lost = N_LOSSES,
 		.mode = mode_name(s),
+		.note = switches_note(s),
 	};
 
 	if (watch_counters(s->watch, counters) < 0 || !elapsed)
 		return;
-	list_losses(counters, lost);
+	list_losses(counters, s->counters, lost);
 	st.polls = counters[RS_COUNT_POLLS];
 	st.polls_known = s->is_exact;
 	st.samples = counters[RS_COUNT_LOOKS];
@@ -276,7 +286,7 @@ void report_bye(struct session *s, uint64_t now, const char *reason)
 		.n_lost = N_LOSSES,
 	};
 
-	list_losses(s->counters, lost);
+	list_losses(s->counters, s->counters, lost);
 	b.n_sites = sites_rank(s->sites, &b.sites);
 	if (s->sink->bye)
 		keep_error(s, s->sink->bye(s->out, &b));

@@ -42,15 +42,8 @@ static void hook(struct session *s, bool is_on)
 	s->switch_calm = 0;
 }
 
-static void check_rate(struct session *s, uint64_t now)
+static void check_rate(struct session *s, uint64_t rate)
 {
-	uint64_t counters[RS_COUNT_MAX], rate;
-
-	if (watch_counters(s->watch, counters) < 0)
-		return;
-	s->is_skipping = counters[RS_COUNT_SKIPPED] > s->skipped;
-	s->skipped = counters[RS_COUNT_SKIPPED];
-	rate = switch_rate(s, counters, now);
 	if (!s->is_unhooked) {
 		if (rate > SWITCHES_DEAR && s->can_walk)
 			hook(s, false);
@@ -61,11 +54,29 @@ static void check_rate(struct session *s, uint64_t now)
 		hook(s, true);
 }
 
+/* Sleepers that there was no ration for are found by walking for as long as they may last. */
+static void note_skipped(struct session *s, const uint64_t counters[RS_COUNT_MAX], uint64_t now)
+{
+	if (counters[RS_COUNT_SKIPPED] > s->skipped)
+		s->walk_until_ns = now + CHECK_NS;
+	s->skipped = counters[RS_COUNT_SKIPPED];
+}
+
+static bool must_walk(const struct session *s, uint64_t now)
+{
+	return s->is_unhooked || now < s->walk_until_ns;
+}
+
 void switches_step(struct session *s, uint64_t now)
 {
+	uint64_t counters[RS_COUNT_MAX];
+
+	if (watch_counters(s->watch, counters) < 0)
+		return;
+	note_skipped(s, counters, now);
 	if (now >= s->switches_ns + CHECK_NS)
-		check_rate(s, now);
-	if ((s->is_unhooked || s->is_skipping) && now >= s->next_walk_ns) {
+		check_rate(s, switch_rate(s, counters, now));
+	if (must_walk(s, now) && now >= s->next_walk_ns) {
 		walk_all(s);
 		s->next_walk_ns = now + WALK_NS;
 	}
@@ -73,5 +84,16 @@ void switches_step(struct session *s, uint64_t now)
 
 uint64_t switches_due(const struct session *s)
 {
-	return s->is_unhooked || s->is_skipping ? s->next_walk_ns : s->switches_ns + CHECK_NS;
+	return must_walk(s, s->stepped_ns) ? s->next_walk_ns : s->switches_ns + CHECK_NS;
+}
+
+const char *switches_note(struct session *s)
+{
+	if (s->is_unhooked == s->is_unhooked_told)
+		return NULL;
+	s->is_unhooked_told = s->is_unhooked;
+	return s->is_unhooked
+		       ? "context switches come too fast to be traced within the budget: parts of blocks may "
+			 "be unknown, and sleeps below 10 ms missed, until they calm down"
+		       : "context switches are traced again";
 }

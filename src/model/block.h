@@ -83,7 +83,9 @@ struct hello {
 
 struct loss {
 	const char *name;
-	uint64_t count;
+	uint64_t count; /* since attach */
+	uint64_t recent; /* of these, in the last interval; only in stats */
+	const char *consequence; /* a sentence for people; NULL where a later look makes up for it */
 };
 
 struct stats {
@@ -98,6 +100,8 @@ struct stats {
 	uint64_t bpf_ns, user_ns; /* spent in the last interval */
 	double percent; /* of one CPU, in the last interval */
 	const char *mode;
+	const char *
+		note; /* what became less, or again as accurate as before; NULL = nothing has changed */
 };
 
 struct validation {

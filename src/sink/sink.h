@@ -10,7 +10,6 @@
 struct sink_options {
 	FILE *out;
 	bool color;
-	bool enable_stats; /* text: print the stats line too (never by default) */
 	bool enable_pids; /* text: say the pid with each block and total (several targets) */
 };
 

@@ -54,24 +54,22 @@ static int text_hello(const struct sink_options *o, const struct hello *h)
 	return paragraph_end(&p, o->out);
 }
 
+/* People want to know of statistics only what makes the report less complete or less accurate, where it happens. */
 static int text_stats(const struct sink_options *o, const struct stats *s)
 {
+	const char *label = color_of(o, PAINT_WARNING), *off = color_of(o, PAINT_NONE);
 	struct paragraph p;
-	int r;
+	int r = paragraph_begin(&p);
 
-	if (!o->enable_stats)
-		return 0;
-	r = paragraph_begin(&p);
 	if (r < 0)
 		return r;
-	fprintf(p.f, "stats     %s · %s blocks · %s polls · %s samples · cost %.2f %% of a CPU",
-		WORD(s->mode), FMT_COUNT(s->blocks), s->polls_known ? FMT_COUNT(s->polls) : "?",
-		FMT_COUNT(s->samples), s->percent);
 	for (size_t i = 0; i < s->n_lost; i++)
-		if (s->lost[i].count)
-			fprintf(p.f, " · lost %s %s", FMT_COUNT(s->lost[i].count),
-				WORD(s->lost[i].name));
-	fputc('\n', p.f);
+		if (s->lost[i].recent && s->lost[i].consequence)
+			fprintf(p.f, "%slost%s      %s %s: %s\n\n", label, off,
+				FMT_COUNT(s->lost[i].recent), WORD(s->lost[i].name),
+				s->lost[i].consequence);
+	if (s->note)
+		fprintf(p.f, "%snote%s      %s\n\n", label, off, s->note);
 	return paragraph_end(&p, o->out);
 }
 

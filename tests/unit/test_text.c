@@ -213,14 +213,23 @@ static void the_first_paragraph(void **state)
 		      "          mode exact, 997 Hz · reports blocks from 0.50 ms\n\n");
 }
 
-static void statistics_only_when_asked_for(void **state)
+static void losses_are_said_where_they_happen(void **state)
 {
-	assert_prints(STATS(&sample_stats), "");
-	assert_prints(
-		STATS(&sample_stats),
-		"stats     sampled · 12 blocks · 34,567 polls · 59,000 samples · cost 0.31 % of a CPU"
-		" · lost 12 ring_full · lost 3,456 tasks_evicted\n",
-		.enable_stats = true);
+	const struct loss lost[] = {
+		{ "ring_full", 12, 3,
+		  "blocks are missing, they came faster than they could be read" },
+		{ "switches_skipped", 3456, 17 }, /* made up for */
+		{ "threads_over_limit", 5, 0, "blocks of further threads are missing" },
+	};
+	struct stats s = sample_stats;
+
+	assert_prints(STATS(&s), "");
+	s.lost = lost;
+	assert_prints(STATS(&s), "lost      3 ring_full: blocks are missing, they came faster "
+				 "than they could be read\n\n");
+	s.n_lost = 0;
+	s.note = "context switches are traced again";
+	assert_prints(STATS(&s), "note      context switches are traced again\n\n");
 }
 
 static void the_comparison_with_markers(void **state)
@@ -311,7 +320,7 @@ int main(void)
 		cmocka_unit_test(lines_of_ordinary_blocks_fit_80_columns),
 		cmocka_unit_test(colors_only_when_asked_for),
 		cmocka_unit_test(the_first_paragraph),
-		cmocka_unit_test(statistics_only_when_asked_for),
+		cmocka_unit_test(losses_are_said_where_they_happen),
 		cmocka_unit_test(the_comparison_with_markers),
 		cmocka_unit_test(the_summary),
 		cmocka_unit_test(a_long_ranking_is_cut),

@@ -9,7 +9,7 @@
 #define SECOND_NS 1000000000ULL
 #define CHECK_NS 100000000
 #define WALK_NS 3000000 /* twice that: the longest sleep that may go unseen */
-#define SWITCHES_DEAR 50000 /* a second: 0.5 % of a CPU */
+#define SWITCHES_DEAR 100000 /* a second, in and out counted alike: 0.8 % of a CPU */
 #define SWITCHES_CHEAP 25000
 #define CALM_CHECKS 10
 

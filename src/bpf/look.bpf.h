@@ -94,8 +94,14 @@ static __always_inline void read_tick(struct rs_memory m, const struct rs_layout
 static __always_inline void note_local(struct rs_memory m, struct rs_thread *t,
 				       const struct rs_layout *l, __u64 block, struct rs_look *k)
 {
-	if (!read_local(m, l, block, &k->local))
+	if (!read_local(m, l, block, &k->local)) {
+		if (!k->sched && l->local != RS_UNKNOWN) {
+			/* no LocalSet's task: the id is that of a spawn_blocking closure, which calls block_on */
+			k->id = 0;
+			k->role = RS_ROLE_BLOCK_ON;
+		}
 		return;
+	}
 	if (l->local_wake != RS_LOCAL_ENTERED)
 		k->flags |= RS_POLL_LOCAL;
 	if (!read_pops(m, t, l, &k->local))
@@ -187,8 +193,11 @@ static __always_inline int look_at_copy(struct rs_memory m, struct rs_thread *t,
 			     : RS_ROLE_BLOCK_ON;
 	if (k->kind != RS_LOOK_POLL && !k->wants_tick)
 		return 0;
-	if (!k->sched && k->id == t->idle_id)
-		k->id = 0; /* it has the id between polls, too: a closure's, which calls block_on */
+	if (!k->sched && (k->id == t->idle_id || config.is_exact == RS_EXACT_ALL)) {
+		/* A closure's, which calls block_on: it has the id between polls, too; and a task's poll has a probe. */
+		k->id = 0;
+		k->role = RS_ROLE_BLOCK_ON;
+	}
 	read_tick(m, l, k, is_mt);
 	k->nests = is_ct && !(k->flags & RS_POLL_NO_TICK);
 	/* A worker's own tasks are Send, and no LocalSet's; nor is a spawn_blocking closure that calls block_on. */

@@ -5,7 +5,8 @@
 
 /*
  * A poll timed by a probe begins while a sampled one is under way. That one is the root's poll around it when the
- * scheduler's turn is still the same (only a LocalSet inside the root polls tasks then); else it ended unseen.
+ * scheduler's turn is still the same (only a LocalSet inside the root polls tasks then); else it ended unseen. In block_on
+ * on a thread without a scheduler nothing tells one poll of the root from the next: only what is in one piece is believed.
  */
 __noinline int settle_root(struct rs_thread *t, struct rs_poll *p, __u64 now)
 {
@@ -15,8 +16,8 @@ __noinline int settle_root(struct rs_thread *t, struct rs_poll *p, __u64 now)
 	struct rs_look k = { .now = now };
 
 	take_look(t, &k);
-	if (!p->id && k.sched == p->sched &&
-	    (!p->sched || (!(k.flags & RS_POLL_NO_TICK) && k.tick == p->tick)))
+	if (!p->id && p->sched && k.sched == p->sched && !(k.flags & RS_POLL_NO_TICK) &&
+	    k.tick == p->tick)
 		p->seen = now;
 	else
 		leave_sampled(t, now);

@@ -27,6 +27,7 @@ static __noinline struct rs_thread *claim_slot(struct task_struct *task, struct 
 		if (row >= RS_THREADS) {
 			__sync_fetch_and_sub(&n_slots, 1);
 			count_one(RS_COUNT_NO_SLOT);
+			slot->tid = 0;
 			return NULL;
 		}
 	}
@@ -42,30 +43,63 @@ static __noinline struct rs_thread *claim_slot(struct task_struct *task, struct 
 	return t;
 }
 
+static __always_inline struct slot *slot_at(__u32 tid, __u32 try)
+{
+	__u32 key = (tid + try) & (RS_INDEX - 1);
+
+	return bpf_map_lookup_elem(&slots, &key);
+}
+
+static __always_inline struct slot *slot_of(struct task_struct *task)
+{
+	__u32 tid = task->pid;
+
+	for (__u32 i = 0; i < RS_INDEX_TRIES; i++) {
+		struct slot *slot = slot_at(tid, i);
+
+		if (slot && slot->tid == tid)
+			return slot;
+	}
+	return NULL;
+}
+
 static __always_inline struct rs_thread *thread_of(struct task_struct *task)
 {
-	struct slot *slot = bpf_task_storage_get(&slots, task, 0, 0);
+	struct slot *slot = slot_of(task);
 	__u32 row;
 
-	if (!slot)
+	if (!slot || !slot->number)
 		return NULL;
 	row = slot->number - 1;
-	return slot->number ? bpf_map_lookup_elem(&threads, &row) : NULL;
+	return bpf_map_lookup_elem(&threads, &row);
+}
+
+/* A walk and the thread itself may come at the same time: whoever takes the place first makes the row. */
+static __noinline struct rs_thread *new_thread(struct task_struct *task)
+{
+	__u32 tid = task->pid;
+
+	if (task->flags & RS_PF_EXITING) /* on_exit has been here, nobody would free the row */
+		return NULL;
+	for (__u32 i = 0; i < RS_INDEX_TRIES; i++) {
+		struct slot *slot = slot_at(tid, i);
+
+		if (!slot)
+			continue;
+		if (slot->tid == tid)
+			return NULL;
+		if (!__sync_val_compare_and_swap(&slot->tid, 0, tid))
+			return claim_slot(task, slot);
+	}
+	count_one(RS_COUNT_INDEX);
+	return NULL;
 }
 
 static __always_inline struct rs_thread *thread_of_or_new(struct task_struct *task)
 {
-	struct slot *slot = bpf_task_storage_get(&slots, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	__u32 row;
+	struct rs_thread *t = thread_of(task);
 
-	if (!slot) {
-		count_one(RS_COUNT_STORAGE);
-		return NULL;
-	}
-	if (!slot->number)
-		return claim_slot(task, slot);
-	row = slot->number - 1;
-	return bpf_map_lookup_elem(&threads, &row);
+	return t ? t : new_thread(task);
 }
 
 /* Takes the own time of one run in 64. */
@@ -102,19 +136,40 @@ static __always_inline __u64 arrived_at(struct task_struct *task, __u64 now, __u
 {
 	__u64 at = task->sched_info.last_arrival + clock_offset;
 
-	return clock_since && at <= now ? at : otherwise;
+	return clock_jiffies && !config.is_unhooked && at <= now ? at : otherwise;
 }
 
-static __always_inline void compare_clocks(struct rs_thread *t, struct task_struct *task, __u64 now,
+static __always_inline void compare_clocks(struct rs_thread *t, struct task_struct *task,
 					   bool is_same_stay)
 {
 	if (t->traced_in_ns && is_same_stay) {
 		clock_offset = t->traced_in_ns - task->sched_info.last_arrival;
-		clock_since = now;
-	} else if (clock_since && now - clock_since > RS_CLOCK_VALID_NS) {
-		clock_since = 0; /* CLOCK_MONOTONIC is steered: compare again */
+		clock_jiffies = bpf_jiffies64();
 	}
 	t->traced_in_ns = 0;
+}
+
+/* The thread was seen to park and has run since: it woke up when it arrived last, if that was its only stay. */
+static __always_inline void resolve_park(struct rs_thread *t, struct task_struct *task, __u64 now,
+					 bool is_only_stay)
+{
+	if (t->is_parked && is_only_stay)
+		t->in_ns = t->last_ns = arrived_at(task, now, t->last_ns);
+	t->is_parked = 0;
+}
+
+/*
+ * It was only preempted meanwhile: the kernel has counted how long it waited. A sleep that is still to be booked has had
+ * its own wait at its end; what came after it fits into the time since.
+ */
+static __always_inline void note_preemptions(struct rs_thread *t, struct task_struct *task,
+					     __u64 now)
+{
+	__u64 waited = minus(task->sched_info.run_delay, t->run_delay);
+
+	if (t->pending_off && waited > now - t->in_ns)
+		waited = now - t->in_ns;
+	t->pending_off += waited;
 }
 
 /* Were there switches of the current thread that nobody looked at? `own`: those that this look itself is about. */
@@ -125,28 +180,27 @@ static __always_inline void note_gap(struct rs_thread *t, __u64 now, __u64 own)
 	bool is_gap = switches != t->switches + own, has_slept = task->nvcsw > t->sleeps + own;
 	struct rs_poll *p = poll_top(t);
 
-	if (t->is_parked) {
-		t->is_parked = 0;
-		t->in_ns = t->last_ns = arrived_at(task, now, t->last_ns);
-	}
+	resolve_park(t, task, now, !is_gap);
 	if (t->out_ns) {
 		/* Its switch-in was not traced (seen after some tasks of a host's agent). */
-		if (!is_gap)
+		if (!is_gap) {
 			t->pending_off += arrived_at(task, now, now) - t->out_ns;
+			if (p) /* nothing changes while asleep */
+				p->seen = arrived_at(task, now, p->seen);
+		}
 		t->out_ns = 0;
 	}
 	if (is_gap) {
-		t->in_ns = arrived_at(task, now, now);
-		if (!has_slept) /* only preempted: the kernel has counted how long it waited */
-			t->pending_off = minus(task->sched_info.run_delay, t->run_delay);
+		if (!has_slept)
+			note_preemptions(t, task, now);
 		else if (p && !(p->flags & RS_POLL_EXACT_START) && p->flags & RS_POLL_NO_TICK)
 			close_poll(t, p->seen,
-				   t->in_ns); /* the same task again need not be the same poll */
+				   now); /* the same task again need not be the same poll */
 		else if (p)
 			p->flags |= RS_POLL_GAPS;
+		t->in_ns = arrived_at(task, now, now);
 	}
-	compare_clocks(t, task, now,
-		       !is_gap); /* last: it may find that the clocks must be compared again */
+	compare_clocks(t, task, !is_gap);
 	t->sleeps = task->nvcsw;
 	t->switches = switches;
 }

@@ -47,14 +47,21 @@ struct {
 	__uint(value_size, sizeof(__u32));
 } free_slots SEC(".maps");
 
+/*
+ * Row of each thread, by its tid: found in some ns from any context. (Task storage takes longer, and refuses a program that
+ * interrupts another one at it.)
+ */
+#define RS_INDEX 65536 /* a power of two */
+#define RS_INDEX_TRIES 4
 struct slot {
-	__u32 number; /* row + 1; 0 = none yet */
+	__u32 tid; /* in the initial pid namespace; 0 = free */
+	__u32 number; /* row + 1; 0 = not yet */
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, RS_INDEX);
+	__type(key, __u32);
 	__type(value, struct slot);
 } slots SEC(".maps");
 
@@ -83,8 +90,8 @@ static __always_inline struct rs_site *site_of(__u64 cookie)
 /* Context switches of all threads of the target in their lives, as the last walk found them. */
 __u64 walked_switches;
 
-/* CLOCK_MONOTONIC less the scheduler's clock, found at clock_since; 0 = not known. */
-__u64 clock_offset, clock_since;
+/* CLOCK_MONOTONIC less the scheduler's clock, as of those jiffies; 0 = not known. */
+__u64 clock_offset, clock_jiffies;
 
 static __always_inline struct rs_cpu *this_cpu(void)
 {
@@ -107,7 +114,7 @@ static __always_inline void count_one(__u32 which)
 }
 
 #define RS_THROTTLE_LOOK_NS 1000000 /* shorter waits are not worth the question */
-#define RS_CLOCK_VALID_NS 100000000 /* slewing changes CLOCK_MONOTONIC by at most 500 ppm: 50 us */
+#define RS_CLOCK_JIFFIES 25 /* CLOCK_MONOTONIC is steered, by 500 ppm at most: 50 us in 100 ms */
 #define RS_TASK_GROUPS 4
 #define RS_TASK_CANCELLED 32 /* bit 5 of the task state word, all Tokio 1.x */
 #define RS_XOL_SLOT \
@@ -311,7 +318,7 @@ __noinline int note_preemption(struct rs_thread *t, __u64 now)
 /* A worker parks at the same instruction, stack depth and descriptor or futex each time: then nothing has changed. */
 static __always_inline bool is_known_park(const struct rs_thread *t, const struct pt_regs *regs)
 {
-	if (t->depth)
+	if (t->depth || t->parks_epoch != config.epoch)
 		return false;
 	for (int i = 0; i < RS_PARKS; i++) {
 		const struct rs_park *park = &t->parks[i];
@@ -328,7 +335,8 @@ static __always_inline void remember_park(struct rs_thread *t, const struct pt_r
 	if (t->depth || t->look_kind == RS_LOOK_IN_PLACE || t->look_kind == RS_LOOK_UNREADABLE)
 		return;
 	for (int i = RS_PARKS - 1; i > 0; i--)
-		t->parks[i] = t->parks[i - 1];
+		t->parks[i] = t->parks_epoch == config.epoch ? t->parks[i - 1] : (struct rs_park){};
+	t->parks_epoch = config.epoch;
 	t->parks[0] = (struct rs_park){ regs->ip, regs->sp, regs->di };
 }
 
@@ -406,9 +414,12 @@ static __always_inline void switched_out(struct rs_cpu *cpu, struct task_struct 
 		t->pending_off = t->traced_in_ns = 0;
 		return;
 	}
-	if (take_token(cpu, is_asleep))
+	if (take_token(cpu, is_asleep)) {
 		look_at_out(cpu, task, t, is_asleep);
-	else if (is_asleep)
+		return;
+	}
+	resolve_park(t, task, ~0ULL, task->nvcsw + task->nivcsw == t->switches + 1);
+	if (is_asleep)
 		wake_reader(cpu, t, bpf_ktime_get_ns()); /* it walks, then */
 }
 
@@ -417,7 +428,7 @@ static __always_inline void switched_in(struct rs_thread *t)
 	struct rs_poll *p;
 	__u64 now;
 
-	if (t->is_parked ? clock_since != 0 : !t->out_ns)
+	if (t->is_parked ? bpf_jiffies64() - clock_jiffies < RS_CLOCK_JIFFIES : !t->out_ns)
 		return; /* the kernel keeps the time of it; or its switch-out was not looked at */
 	now = bpf_ktime_get_ns();
 	t->in_ns = t->traced_in_ns = now;
@@ -473,7 +484,7 @@ int on_exit(__u64 *ctx)
 
 	if (!is_target(task))
 		return 0;
-	slot = bpf_task_storage_get(&slots, task, 0, 0);
+	slot = slot_of(task);
 	if (!slot || !slot->number)
 		return 0;
 	row = slot->number - 1;
@@ -487,6 +498,7 @@ int on_exit(__u64 *ctx)
 	t->seq = 0;
 	t->tid = 0;
 	slot->number = 0;
+	slot->tid = 0;
 	bpf_map_push_elem(&free_slots, &row, BPF_ANY);
 	return 0;
 }

@@ -25,6 +25,7 @@
 #define RS_TICKS 4 /* words of Core that may be its tick */
 #define RS_SUSPECTS_APART_NS \
 	8000000 /* between two of RS_EVENT_SUSPECT: each costs the reader some 50 us */
+#define RS_EXACT_ALL 2
 #define RS_UNKNOWN (-1)
 
 /* Where one copy of Tokio keeps what a look reads. Offsets in CONTEXT unless said otherwise; RS_UNKNOWN = not there. */
@@ -68,11 +69,13 @@ struct rs_config {
 	__u32 pid_level; /* depth of the reader's pid namespace */
 	__u32 n_copies;
 	__u32 token_ns, tokens_max; /* see rs_cpu.tokens; one comes every token_ns */
-	__u32 is_exact; /* polls are timed by probes where an entry has been seen */
+	__u32 is_exact; /* polls are timed by probes where an entry has been seen; RS_EXACT_ALL: those of all types */
 	__u32 walk_copy; /* the copy on_walk is about */
 	__u32 is_unhooked; /* switches come too fast to be traced: only ticks and walks look */
 	__u32 is_fine; /* the threshold is so short that ticks may miss a block: await every return */
 	__u32 pad;
+	__u32 epoch; /* changes with `copies`: what was found before may look different now */
+	__u32 pad2;
 	__u64 trampoline; /* page of the target that returns of probed functions pass, 0 = none yet */
 	struct rs_layout copies[RS_COPIES];
 };
@@ -182,6 +185,7 @@ struct rs_thread {
 	__u64 run_delay; /* sched_info.run_delay at the last look */
 	__u64 pending_off; /* off-CPU time of the last spell, not yet booked */
 	__u64 traced_in_ns; /* switched in at, when that is to be compared with the scheduler's clock */
+	__u64 parks_epoch; /* of the configuration when the parks were found */
 	struct rs_park parks[RS_PARKS]; /* where it was last found asleep outside any poll */
 	__u64 last_ns; /* last look, or switch-in */
 	__u64 in_ns; /* switched in at, last time */
@@ -264,7 +268,7 @@ enum rs_counter {
 	RS_COUNT_UNREADABLE = 4, /* lost: thread-local memory not present */
 	RS_COUNT_DEPTH = 5, /* lost: polls nested deeper than RS_DEPTH */
 	RS_COUNT_SPELLS = 6, /* lost: reasons of one poll beyond RS_SPELLS, the shortest */
-	RS_COUNT_STORAGE = 7, /* lost: task storage busy or full */
+	RS_COUNT_INDEX = 7, /* lost: no free place in the index of threads */
 	RS_COUNT_TIMED_RUNS = 8, /* runs whose own time was taken */
 	RS_COUNT_TIMED_NS = 9,
 	RS_COUNT_RUNS = 10, /* runs that got past the filter */

@@ -203,6 +203,8 @@ static void find_in_child(struct watcher *w, uint64_t now)
 			w->has_watched = true;
 			continue;
 		}
+		if (r == -ESRCH || r == -EAGAIN)
+			continue; /* it has ended, or is becoming another program: look again */
 		w->last_result = r;
 		child_set_aside(w->child, pids[i]);
 		if (err.text[0])

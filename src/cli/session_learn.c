@@ -63,6 +63,7 @@ static void publish(struct session *s, size_t i)
 	struct copy_state *state = &s->state[i];
 
 	config->copies[i] = state->calibration.layout;
+	config->epoch++;
 	if (config->n_copies < s->n_copies)
 		config->n_copies = s->n_copies;
 	config->token_ns = 1000000000 / SWITCHES_PER_SECOND;
@@ -341,7 +342,7 @@ int learn_attach_exact(struct session *s, struct rs_error *err)
 		if (r < 0)
 			return r;
 	}
-	watch_config(s->watch)->is_exact = true;
+	watch_config(s->watch)->is_exact = s->probing == PROBE_ALL ? RS_EXACT_ALL : true;
 	return 0;
 }
 

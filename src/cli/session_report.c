@@ -175,7 +175,7 @@ static const struct {
 	{ RS_COUNT_UNREADABLE, "unreadable_looks", NULL },
 	{ RS_COUNT_DEPTH, "nested_too_deep", "polls nested deeper than four are not told apart" },
 	{ RS_COUNT_SPELLS, "sleeps_merged", NULL },
-	{ RS_COUNT_STORAGE, "storage_busy", NULL },
+	{ RS_COUNT_INDEX, "index_full", "some threads are not watched" },
 	{ RS_COUNT_BUSY, "looks_during_probe", NULL },
 	{ RS_COUNT_SKIPPED, "switches_skipped", NULL },
 };

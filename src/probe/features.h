@@ -14,11 +14,11 @@ enum feature {
 	FEATURE_BPF, /* maps can be made and programs loaded at all */
 	FEATURE_READ_KERNEL, /* a program that reads kernel memory is let in */
 	FEATURE_RINGBUF,
-	FEATURE_TASK_STORAGE,
 	FEATURE_SCHED_SWITCH, /* tp_btf/sched_switch can be loaded */
 	FEATURE_CPU_CLOCK, /* one software clock per CPU, over all processes */
 	FEATURE_UPROBE_MULTI,
 	FEATURE_UPROBE_MULTI_PID, /* its pid filter means the process, not one thread (fixed in Linux 6.10) */
+	FEATURE_UPROBE_SESSION, /* a return is trapped only where the entry asks for it (6.13) */
 	FEATURE_PERF_UPROBE,
 	FEATURE_BREAKPOINT,
 	FEATURE_READ_TARGET, /* untried until features_try_target */

@@ -21,6 +21,7 @@
 
 /* Headers of Linux 6.5 and older do not know it (6.6: commit 89ae89f53d20). */
 #define ATTACH_UPROBE_MULTI 48
+#define ATTACH_UPROBE_SESSION 57 /* 6.13: commit d920179b3d48 */
 
 static void freep_btf(struct btf **btf)
 {
@@ -85,14 +86,6 @@ int trial_ringbuf(void)
 	return fd < 0 ? -errno : close_trial(fd);
 }
 
-/* Task storage wants BTF for its key and value; libbpf has that trial ready. */
-int trial_task_storage(void)
-{
-	int r = libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL);
-
-	return r > 0 ? 0 : r < 0 ? r : -EOPNOTSUPP;
-}
-
 int trial_sched_switch(void)
 {
 	_cleanup_(freep_btf) struct btf *btf = btf__load_vmlinux_btf();
@@ -141,13 +134,13 @@ struct uprobe_multi_attr {
 };
 
 /* Asks for a probe on "/", which is no file to put one on: how the kernel refuses says how far it got. */
-static int refuse_uprobe_multi(__u32 pid, int *ret_refusal)
+static int refuse_uprobe_multi(__u32 type, __u32 pid, int *ret_refusal)
 {
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = ATTACH_UPROBE_MULTI);
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = type);
 	_cleanup_close_
 	int prog = load(BPF_PROG_TYPE_KPROBE, return_zero, N(return_zero), &opts);
 	__u64 offset = 0;
-	struct uprobe_multi_attr attr = { .attach_type = ATTACH_UPROBE_MULTI,
+	struct uprobe_multi_attr attr = { .attach_type = type,
 					  .path = (__u64)(unsigned long)"/",
 					  .offsets = (__u64)(unsigned long)&offset,
 					  .cnt = 1,
@@ -162,9 +155,9 @@ static int refuse_uprobe_multi(__u32 pid, int *ret_refusal)
 	return 0;
 }
 
-int trial_uprobe_multi(void)
+static int trial_multi(__u32 type)
 {
-	int refusal = 0, r = refuse_uprobe_multi(0, &refusal);
+	int refusal = 0, r = refuse_uprobe_multi(type, 0, &refusal);
 
 	if (r < 0)
 		return r;
@@ -172,11 +165,21 @@ int trial_uprobe_multi(void)
 	return refusal == -EBADF ? 0 : refusal == -EINVAL || !refusal ? -EOPNOTSUPP : refusal;
 }
 
+int trial_uprobe_multi(void)
+{
+	return trial_multi(ATTACH_UPROBE_MULTI);
+}
+
+int trial_uprobe_session(void)
+{
+	return trial_multi(ATTACH_UPROBE_SESSION);
+}
+
 /* Until 6.10 (commit 46ba0e49b642) the pid filter meant a single thread. That series also refuses an impossible
  * pid before it looks at the path, which is what can be seen from outside. */
 int trial_uprobe_multi_pid(void)
 {
-	int refusal = 0, r = refuse_uprobe_multi((__u32)-1, &refusal);
+	int refusal = 0, r = refuse_uprobe_multi(ATTACH_UPROBE_MULTI, (__u32)-1, &refusal);
 
 	if (r < 0)
 		return r;

@@ -202,6 +202,20 @@ static void process_freep(struct process **p)
 	process_free(*p);
 }
 
+/* What was read in between would be of two programs. */
+static int check_same_program(const struct process *p, struct rs_error *err)
+{
+	_cleanup_free_
+	char *exe = proc_exe(p->pid);
+
+	if (!exe)
+		return error_set(err, -ENOMEM, "out of memory");
+	if (strcmp(exe, p->exe))
+		return error_set(err, -EAGAIN,
+				 "process %d is just becoming another program; try again", p->pid);
+	return 0;
+}
+
 int process_open(pid_t pid, const char *binary, struct process **ret, struct rs_error *err)
 {
 	_cleanup_(process_freep) struct process *p = calloc(1, sizeof(*p));
@@ -227,6 +241,9 @@ int process_open(pid_t pid, const char *binary, struct process **ret, struct rs_
 			"process %d has no executable file mapped: it has ended, or this is no "
 			"program of an ELF file",
 			pid);
+	r = check_same_program(p, err);
+	if (r < 0)
+		return r;
 	executable_first(p);
 	*ret = take_ptr(p);
 	return 0;

@@ -17,10 +17,7 @@ SYSCALLS = {"sleep": SLEEPS, "drop": SLEEPS, "lock": {"futex"}, "pipe": {"read"}
 SECONDS = 11  # two of the rarest kind
 MODES = ["sampled", "exact"]
 # Blocks or parts of them, never to be lost here.
-REAL_LOSSES = ["ring_full", "threads_over_limit", "nested_too_deep"]
-# A look that fails or is put off is made up for by the next one. This one fails by chance: the kernel refuses task
-# storage to a program that interrupts any tool's use of it on the same CPU.
-BUSY_SHARE = 1 / 1000
+REAL_LOSSES = ["ring_full", "threads_over_limit", "nested_too_deep", "index_full"]
 BUILDS = ["plain", "stripped"]
 
 
@@ -95,10 +92,8 @@ def test_every_line_is_valid(runs, key):
     assert bye["totals"]["blocked_ns"] == sum(b["duration_ns"] for b in blocks)
     assert sum(site["count"] for site in bye["by_site"]) == len(blocks)
     assert len(watch.events("stats")) >= SECONDS / 2
-    stats = watch.events("stats")[-1]
-    lost = stats["lost"]
+    lost = watch.events("stats")[-1]["lost"]
     assert {name: lost[name] for name in REAL_LOSSES if lost[name]} == {}
-    assert lost["storage_busy"] <= BUSY_SHARE * stats["samples"], stats
 
 
 @pytest.mark.parametrize("build, names", [("plain", "legacy"), ("stripped", "none")])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""What the tool has promised, checked against a result. A limit on a noisy figure is broken when even the low end of
+"""What the tool has promised, checked against a result. Of a target that uses several CPUs, one CPU's share counts. A limit on a noisy figure is broken when even the low end of
 its interval is above it by more than the control, which costs nothing, seems to cost; fewer than three windows prove
 nothing. What needs no difference of windows is taken as measured."""
 
@@ -53,8 +53,9 @@ def cost(result, arm):
     slowdown, paid = arm["cpu_percent"], arm["paid_percent"]
     if proven(slowdown) and slowdown["low"] > limit + noise(result, "cpu_percent"):
         broken.append(f"target {slowdown['median']:.2f} % slower, limit {limit} %")
-    if proven(paid) and paid["low"] > limit:
-        broken.append(f"BPF and interrupts {paid['median']:.2f} % of a CPU, limit {limit} %")
+    cpus = max((result["cpu_percent"] or {"median": 0})["median"] / 100, 1)
+    if proven(paid) and paid["low"] / cpus > limit:
+        broken.append(f"BPF and interrupts {paid['median'] / cpus:.2f} % of a CPU, limit {limit} %")
     own_cpu = arm["tool_cpu_percent"]
     if result["load"] == "idle50" and proven(own_cpu) and own_cpu["low"] > TOOL_CPU:
         broken.append(f"the tool itself {own_cpu['median']:.2f} % of a CPU, limit {TOOL_CPU} %")

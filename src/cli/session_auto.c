@@ -17,7 +17,7 @@
  * The target pays for each sampling interrupt that hits it: 1-2 us on bare metal, but 10 us and more where a virtual
  * machine runs inside another. So much of the budget may go there; the rest is for looks at switches and the tool itself.
  */
-#define TICKS_SHARE 0.7
+#define TICKS_SHARE 0.6
 #define TICK_HANDLER_NS 1000 /* what the kernel side does at one (measured) */
 
 void auto_choose_freq(struct session *s)

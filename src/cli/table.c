@@ -68,7 +68,7 @@ const struct option_row option_rows[] = {
 	  "most the tool may cost, as % of one CPU's time", "1%",
 	  value_percent, FIELD(budget_percent),
 	  { .needs = "a percentage above 0 and up to 100, such as 1%" } },
-	{ "freq", 0, "HZ", OPT_TIMING, "sampling frequency on each CPU", "997",
+	{ "freq", 0, "HZ", OPT_TIMING, "most samples a second on each CPU; fewer where interrupts are dear", "997",
 	  value_u32, FIELD(freq), { 1, 20000, "a whole number from 1 to 20000", NULL } },
 	{ "duration", 0, "DUR", OPT_TIMING, "stop after this time instead of at Ctrl+C", NULL,
 	  value_duration, FIELD(duration_ns),

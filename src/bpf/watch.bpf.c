@@ -127,6 +127,9 @@ static __always_inline void count_one(__u32 which)
 #define RS_NR_POLL 7
 #define RS_NR_FUTEX 202
 #define RS_NR_PPOLL 271
+#define RS_NR_EPOLL_WAIT 232
+#define RS_NR_EPOLL_PWAIT 281
+#define RS_NR_EPOLL_PWAIT2 441
 #define barrier() asm volatile("" ::: "memory")
 
 /* Time the task's cgroups spent throttled (cfs_bandwidth.throttled_time), summed to the root. */
@@ -329,10 +332,21 @@ static __always_inline bool is_known_park(const struct rs_thread *t, const struc
 	return false;
 }
 
-/* The older place makes room. One that turned out not to be a park is forgotten with it. */
+/*
+ * Runtimes park in a futex or in epoll, and their first argument is an object of the runtime's own. Anything else that
+ * sleeps between polls may sleep inside one, too, at the same depth of the stack where all is inlined.
+ */
+static __always_inline bool can_be_park(const struct pt_regs *regs)
+{
+	return regs->orig_ax == RS_NR_FUTEX || regs->orig_ax == RS_NR_EPOLL_WAIT ||
+	       regs->orig_ax == RS_NR_EPOLL_PWAIT || regs->orig_ax == RS_NR_EPOLL_PWAIT2;
+}
+
+/* The older place makes room. */
 static __always_inline void remember_park(struct rs_thread *t, const struct pt_regs *regs)
 {
-	if (t->depth || t->look_kind == RS_LOOK_IN_PLACE || t->look_kind == RS_LOOK_UNREADABLE)
+	if (t->depth || !can_be_park(regs) || t->look_kind == RS_LOOK_IN_PLACE ||
+	    t->look_kind == RS_LOOK_UNREADABLE)
 		return;
 	for (int i = RS_PARKS - 1; i > 0; i--)
 		t->parks[i] = t->parks_epoch == config.epoch ? t->parks[i - 1] : (struct rs_park){};

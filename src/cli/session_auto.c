@@ -85,13 +85,11 @@ static void use(struct session *s, enum probing probing)
 
 void auto_start(struct session *s)
 {
-	struct rs_error err = { 0 };
-
 	watch_config(s->watch)->is_fine = s->options->threshold_ns * s->freq <
 					  PERIODS_TO_SEE * SECOND_NS;
 	if (!auto_wants_exact(s->options))
 		return;
-	s->price_ns = probe_price_ns(s->watch, &err);
+	s->price_ns = sites_typical_price(s);
 	if (s->options->mode != MODE_AUTO)
 		return;
 	if (!s->price_ns)

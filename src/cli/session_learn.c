@@ -246,45 +246,6 @@ bool learn_is_complete(const struct session *s)
 	return true;
 }
 
-static bool site_is_new(const struct probe_site *sites, size_t n, uint64_t offset)
-{
-	for (size_t i = 0; i < n; i++)
-		if (sites[i].offset == offset)
-			return false;
-	return true;
-}
-
-static bool is_wanted(const struct session *s, size_t copy, size_t vtable)
-{
-	if (s->probing == PROBE_ALL)
-		return true;
-	for (size_t i = 0; i < s->n_offenders; i++)
-		if (s->offenders[i].copy == copy && s->offenders[i].vtable == vtable)
-			return true;
-	return false;
-}
-
-static size_t list_sites(const struct session *s, size_t copy, struct probe_site *ret)
-{
-	const struct tokio_copy *c = &s->copies[copy];
-	size_t n = 0;
-
-	for (size_t i = 0; i < c->n_vtables; i++) {
-		const struct task_vtable *v = &c->vtables[i];
-		uint64_t id_off = (uint64_t)v->id_off << 32;
-
-		if (v->blocking || !is_wanted(s, copy, i))
-			continue;
-		if (v->poll_file_off && site_is_new(ret, n, v->poll_file_off))
-			ret[n++] = (struct probe_site){ v->poll_file_off,
-							id_off | site_encode(copy, i, false) };
-		if (v->shutdown_file_off && site_is_new(ret, n, v->shutdown_file_off))
-			ret[n++] = (struct probe_site){ v->shutdown_file_off,
-							id_off | site_encode(copy, i, true) };
-	}
-	return n;
-}
-
 static int attach_polls(struct session *s, size_t copy, struct rs_error *err)
 {
 	struct copy_state *state = &s->state[copy];
@@ -295,7 +256,7 @@ static int attach_polls(struct session *s, size_t copy, struct rs_error *err)
 
 	if (!sites)
 		return -ENOMEM;
-	n = list_sites(s, copy, sites);
+	n = sites_list(s, copy, sites);
 	if (!n || state->polls)
 		return 0;
 	return watch_probe_polls(s->watch, s->process->pid, c->module->probe_path, sites, n,
@@ -342,7 +303,9 @@ int learn_attach_exact(struct session *s, struct rs_error *err)
 		if (r < 0)
 			return r;
 	}
-	watch_config(s->watch)->is_exact = s->probing == PROBE_ALL ? RS_EXACT_ALL : true;
+	watch_config(s->watch)->is_exact = s->probing == PROBE_ALL && !s->n_dear_sites
+						   ? RS_EXACT_ALL
+						   : true;
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "model/tasks.h"
 #include "plan/calibrate.h"
 #include "plan/local.h"
+#include "probe/entry.h"
 #include "probe/threads.h"
 #include "probe/watch.h"
 
@@ -71,7 +72,10 @@ struct session {
 	size_t n_offenders;
 	uint32_t freq; /* of sampling, Hz: what is asked for, or less where that would cost too much */
 	uint64_t tick_ns; /* price of one sampling interrupt */
-	uint64_t price_ns; /* of one hit of a probe */
+	uint64_t price_ns; /* of one hit of a probe, the dearest in use */
+	uint64_t prices[ENTRY_KINDS]; /* by how the function begins */
+	bool is_priced[ENTRY_KINDS];
+	size_t n_dear_sites; /* functions left out for their price */
 	uint64_t auto_ns, auto_probed;
 	unsigned int calm_checks, calm_needed;
 	bool has_hello;
@@ -107,6 +111,12 @@ int learn_attach_exact(struct session *s, struct rs_error *err);
 /* Polls under way go on as sampled ones. */
 void learn_detach_exact(struct session *s);
 int learn_attach_markers(struct session *s, struct rs_error *err);
+
+/* session_sites.c: functions to probe. */
+/* Those of one copy that are wanted and affordable; ret has room for two a vtable. */
+size_t sites_list(struct session *s, size_t copy, struct probe_site *ret);
+/* ns a hit where the function begins as nearly all do; 0 = cannot be measured. */
+uint64_t sites_typical_price(struct session *s);
 
 /* session_auto.c: sampling and exact timing within the budget. */
 void auto_choose_freq(struct session *s);

@@ -20,11 +20,27 @@
 #define TICK_NS 40000
 #define SPINS 10
 
-/* Begins with a push, as nearly all poll functions do: the kernel emulates it instead of single-stepping. */
-__attribute__((naked, noinline, used)) static void scratch_function(void)
+/* One function for each kind of beginning. Nearly all poll functions begin with a push or a jump. */
+__attribute__((naked, noinline, used)) static void scratch_simple(void)
 {
 	__asm__ volatile("push %rbp\n\tpop %rbp\n\tret");
 }
+
+__attribute__((naked, noinline, used)) static void scratch_sub(void)
+{
+	__asm__ volatile("sub $8,%rsp\n\tadd $8,%rsp\n\tret");
+}
+
+__attribute__((naked, noinline, used)) static void scratch_other(void)
+{
+	__asm__ volatile("mov %rdi,%rsi\n\tret");
+}
+
+static void (*const scratches[ENTRY_KINDS])(void) = {
+	[ENTRY_SIMPLE] = scratch_simple,
+	[ENTRY_SUB] = scratch_sub,
+	[ENTRY_OTHER] = scratch_other,
+};
 
 /* Offset of the function in this program's file, from the mapping that holds it. */
 static uint64_t offset_in_file(const void *function)
@@ -41,9 +57,9 @@ static uint64_t offset_in_file(const void *function)
 	return 0;
 }
 
-static uint64_t time_calls(void)
+static uint64_t time_calls(void (*function)(void))
 {
-	void (*volatile call)(void) = scratch_function;
+	void (*volatile call)(void) = function;
 	uint64_t from = now_ns();
 
 	for (int i = 0; i < CALLS; i++)
@@ -52,27 +68,28 @@ static uint64_t time_calls(void)
 }
 
 /* The least of a few tries: what else the machine did meanwhile is not the probe's price. */
-static uint64_t least_time(void)
+static uint64_t least_time(void (*function)(void))
 {
 	uint64_t least = UINT64_MAX;
 
 	for (int i = 0; i < 5; i++) {
-		uint64_t ns = time_calls();
+		uint64_t ns = time_calls(function);
 
 		least = ns < least ? ns : least;
 	}
 	return least;
 }
 
-uint64_t probe_price_ns(struct watch *w, struct rs_error *err)
+uint64_t probe_price_ns(struct watch *w, enum entry_kind kind, struct rs_error *err)
 {
-	struct probe_site site = { .offset = offset_in_file((const void *)scratch_function) };
+	void (*function)(void) = scratches[kind];
+	struct probe_site site = { .offset = offset_in_file((const void *)function) };
 	struct probe_group *group = NULL;
-	uint64_t bare = least_time(), probed = 0;
+	uint64_t bare = least_time(function), probed = 0;
 
 	if (site.offset &&
 	    watch_probe_polls(w, getpid(), "/proc/self/exe", &site, 1, &group, err) >= 0)
-		probed = least_time();
+		probed = least_time(function);
 	probe_group_free(group);
 	return probed > bare ? (probed - bare) / CALLS + BODY_NS : 0;
 }

@@ -53,6 +53,7 @@ static int exit_code_of(int r)
 {
 	switch (r) {
 	case -ESRCH:
+	case -EAGAIN:
 	case -ENOTUNIQ:
 		return EXIT_NO_TARGET;
 	case -ENOEXEC:

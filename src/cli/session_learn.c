@@ -41,10 +41,10 @@ static int add_copies(struct session *s, size_t first_module, struct rs_error *e
 
 int learn_open(struct session *s, struct rs_error *err)
 {
-	int r = add_copies(s, 0, err);
+	int found = add_copies(s, 0, err), r = process_check_program(s->process, err);
 
-	if (r < 0)
-		return r;
+	if (r < 0 || found < 0)
+		return r < 0 ? r : found;
 	if (!s->n_copies) {
 		snprintf(
 			err->text, sizeof(err->text),

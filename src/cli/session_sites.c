@@ -3,7 +3,7 @@
 #include "cli/session_parts.h"
 #include "probe/price.h"
 
-#define DEAR_NS 5000 /* such a probe slows the target more than it tells: those polls are sampled */
+#define DEAR_NS 5000 /* a probe that slows the target more than it tells */
 
 static enum entry_kind kind_of(const struct session *s, uint64_t function)
 {
@@ -50,10 +50,9 @@ static size_t add_site(struct session *s, uint64_t function, struct probe_site s
 	if (!site.offset || is_known(sites, n, site.offset))
 		return n;
 	price = price_of(s, kind_of(s, function));
-	if (price > DEAR_NS) {
-		s->n_dear_sites++;
-		return n;
-	}
+	s->n_dear_sites += price > DEAR_NS;
+	if (price > DEAR_NS && s->is_auto)
+		return n; /* who asks for exact mode shall have it */
 	s->price_ns = price > s->price_ns ? price : s->price_ns;
 	sites[n] = site;
 	return n + 1;
@@ -82,9 +81,10 @@ size_t sites_list(struct session *s, size_t copy, struct probe_site *ret)
 	if (s->n_dear_sites > dear && !s->has_hello)
 		session_warn(
 			s,
-			"%zu functions are not probed: the kernel would have to step over their first instruction, "
-			"%.0f us each time; their polls are sampled",
-			s->n_dear_sites - dear, s->prices[ENTRY_OTHER] / 1000.0);
+			"%zu functions begin with an instruction that the kernel steps over at each hit of a probe, "
+			"which takes long; %s",
+			s->n_dear_sites - dear,
+			s->is_auto ? "their polls are sampled" : "the target slows down");
 	return n;
 }
 

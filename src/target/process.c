@@ -202,8 +202,7 @@ static void process_freep(struct process **p)
 	process_free(*p);
 }
 
-/* What was read in between would be of two programs. */
-static int check_same_program(const struct process *p, struct rs_error *err)
+int process_check_program(const struct process *p, struct rs_error *err)
 {
 	_cleanup_free_
 	char *exe = proc_exe(p->pid);
@@ -241,9 +240,6 @@ int process_open(pid_t pid, const char *binary, struct process **ret, struct rs_
 			"process %d has no executable file mapped: it has ended, or this is no "
 			"program of an ELF file",
 			pid);
-	r = check_same_program(p, err);
-	if (r < 0)
-		return r;
 	executable_first(p);
 	*ret = take_ptr(p);
 	return 0;

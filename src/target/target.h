@@ -87,6 +87,8 @@ struct tokio_copy {
 /* Reads /proc/PID. -ESRCH no such process, -EACCES, -ENOMEM. `binary` (may be NULL) overrides where
  * the executable's symbols are read from (--target). */
 int process_open(pid_t pid, const char *binary, struct process **ret, struct rs_error *err);
+/* Whether it is still the program it was when it was opened: else what has been read since is of two. 0, -EAGAIN, -ENOMEM. */
+int process_check_program(const struct process *p, struct rs_error *err);
 /* Reads maps again; modules that were known keep their place at the front, new ones are appended
  * (at most 4096 in all); pointers to modules stay valid until process_free. Returns the number of
  * new ones, or negative errno (-ESRCH when the process is gone). */

@@ -147,7 +147,7 @@ static __always_inline void enter_poll(struct pt_regs *ctx, struct rs_thread *t,
 }
 
 /* Return of a poll function. Frames whose return was never seen (the thread unwound past them) are let go. */
-static __always_inline int leave_poll(struct pt_regs *ctx, struct rs_thread *t, __u64 now)
+static __always_inline void leave_poll(struct pt_regs *ctx, struct rs_thread *t, __u64 now)
 {
 	__u64 sp = PT_REGS_SP(ctx);
 
@@ -166,7 +166,6 @@ static __always_inline int leave_poll(struct pt_regs *ctx, struct rs_thread *t, 
 	}
 	t->returned_ns = 0;
 	t->last_ns = now;
-	return 0;
 }
 
 /* 0: the return of this poll is awaited. */

@@ -14,14 +14,11 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "probe/uprobe.h"
 
 #define BTF_PATH "/sys/kernel/btf/vmlinux"
 #define UPROBE_TYPE_PATH "/sys/bus/event_source/devices/uprobe/type"
 #define N(array) (sizeof(array) / sizeof((array)[0]))
-
-/* Headers of Linux 6.5 and older do not know it (6.6: commit 89ae89f53d20). */
-#define ATTACH_UPROBE_MULTI 48
-#define ATTACH_UPROBE_SESSION 57 /* 6.13: commit d920179b3d48 */
 
 static void freep_btf(struct btf **btf)
 {
@@ -126,13 +123,6 @@ int trial_cpu_clock(void)
 	return close_trial(r);
 }
 
-/* The part of union bpf_attr that BPF_LINK_CREATE looks at for uprobe_multi. */
-struct uprobe_multi_attr {
-	__u32 prog_fd, target_fd, attach_type, flags;
-	__aligned_u64 path, offsets, ref_ctr_offsets, cookies;
-	__u32 cnt, multi_flags, pid, pad;
-};
-
 /* Asks for a probe on "/", which is no file to put one on: how the kernel refuses says how far it got. */
 static int refuse_uprobe_multi(__u32 type, __u32 pid, int *ret_refusal)
 {
@@ -167,19 +157,19 @@ static int trial_multi(__u32 type)
 
 int trial_uprobe_multi(void)
 {
-	return trial_multi(ATTACH_UPROBE_MULTI);
+	return trial_multi(UPROBE_MULTI_ATTACH_TYPE);
 }
 
 int trial_uprobe_session(void)
 {
-	return trial_multi(ATTACH_UPROBE_SESSION);
+	return trial_multi(UPROBE_SESSION_ATTACH_TYPE);
 }
 
 /* Until 6.10 (commit 46ba0e49b642) the pid filter meant a single thread. That series also refuses an impossible
  * pid before it looks at the path, which is what can be seen from outside. */
 int trial_uprobe_multi_pid(void)
 {
-	int refusal = 0, r = refuse_uprobe_multi(ATTACH_UPROBE_MULTI, (__u32)-1, &refusal);
+	int refusal = 0, r = refuse_uprobe_multi(UPROBE_MULTI_ATTACH_TYPE, (__u32)-1, &refusal);
 
 	if (r < 0)
 		return r;

@@ -22,45 +22,11 @@ struct probe_group {
 	struct probe_group *other; /* goes with this one */
 };
 
-/* The link_create part of union bpf_attr for uprobe_multi links, as linux/bpf.h of 6.6 lays it out. */
-struct uprobe_multi_attr {
-	uint32_t prog_fd, target_fd, attach_type, flags;
-	uint64_t path, offsets, ref_ctr_offsets, cookies;
-	uint32_t cnt, multi_flags, pid, pad;
-};
-
 static int link_create(const struct uprobe_multi_attr *attr)
 {
 	int fd = syscall(SYS_bpf, BPF_LINK_CREATE, attr, sizeof(*attr));
 
 	return fd < 0 ? -errno : fd;
-}
-
-bool uprobe_multi_supported(uint32_t attach_type)
-{
-	struct bpf_insn exit_now[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = attach_type);
-	_cleanup_close_
-	int prog = bpf_prog_load(BPF_PROG_TYPE_KPROBE, NULL, "Dual MIT/GPL", exit_now, 2, &opts);
-	uint64_t offset = 0;
-	struct uprobe_multi_attr attr = {
-		.prog_fd = prog,
-		.attach_type = attach_type,
-		.path = (uintptr_t) "/",
-		.offsets = (uintptr_t)&offset,
-		.cnt = 1,
-	};
-	int fd;
-
-	if (prog < 0)
-		return false;
-	fd = link_create(&attr);
-	if (fd >= 0)
-		close(fd);
-	return fd == -EBADF; /* "/" is no regular file; a kernel without the link says EINVAL */
 }
 
 static int new_group(struct probe_group **ret)

@@ -10,6 +10,13 @@
 /* BPF_TRACE_UPROBE_SESSION, since 6.13: the program at the entry decides whether it also runs at the return. */
 #define UPROBE_SESSION_ATTACH_TYPE 57
 
+/* The link_create part of union bpf_attr for uprobe_multi links, as linux/bpf.h of 6.6 lays it out. */
+struct uprobe_multi_attr {
+	uint32_t prog_fd, target_fd, attach_type, flags;
+	uint64_t path, offsets, ref_ctr_offsets, cookies;
+	uint32_t cnt, multi_flags, pid, pad;
+};
+
 struct bpf_program;
 
 struct uprobe_request {
@@ -22,8 +29,6 @@ struct uprobe_request {
 	size_t n_sites;
 };
 
-/* Found by trial: loads and links a program of one instruction. `attach_type`: one of the above. */
-bool uprobe_multi_supported(uint32_t attach_type);
 /* Kernel >= 6.6, CAP_BPF + CAP_PERFMON. */
 int uprobe_attach_multi(const struct uprobe_request *q, struct probe_group **ret,
 			struct rs_error *err);

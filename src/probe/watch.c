@@ -17,6 +17,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/cleanup.h"
+#include "probe/trial.h"
 #include "probe/uprobe.h"
 #include "watch.skel.h"
 
@@ -171,8 +172,8 @@ static int load(struct watch *w, struct rs_error *err)
 {
 	int r;
 
-	w->has_uprobe_multi = uprobe_multi_supported(UPROBE_MULTI_ATTACH_TYPE);
-	w->has_session = uprobe_multi_supported(UPROBE_SESSION_ATTACH_TYPE);
+	w->has_uprobe_multi = !trial_uprobe_multi();
+	w->has_session = !trial_uprobe_session();
 	r = load_programs(w, err);
 	if (r < 0)
 		return err->text[0] ? r : load_failed(r, err);

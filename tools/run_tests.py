@@ -4,8 +4,8 @@
 
     N passed, N failed, N skipped
 
-The line before says how many tests needed a second try, if any did. Output is streamed. A part
-that gives no counts of its own counts as one test. Parts that load BPF programs are run through
+The lines before name what failed, and say how many tests needed a second try, if any did. Output is
+streamed. A part that gives no counts of its own counts as one test. Parts that load BPF programs are run through
 sudo for an ordinary user, or skip themselves where that is impossible.
 
 usage: tools/run_tests.py [--build DIR] [--only PART]... [--list]
@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, List, Optional
 from xml.etree import ElementTree
@@ -28,6 +28,7 @@ TIMED_OUT = 124  # exit code of timeout(1)
 SKIPPED = 77  # a part's own exit code for "this machine does not let me"
 SECOND_TRIES = re.compile(r"^(\d+) tests needed a second try$", re.MULTILINE)
 SCORES = re.compile(r"^(\d+) scores, (\d+) below their floors\b", re.MULTILINE)
+BELOW = re.compile(r"^BELOW .+$", re.MULTILINE)
 # The newest Tokio, of the accuracy programs and of the cost harness's loads, needs this Rust.
 TRUTH_RUST_MINOR = 80
 
@@ -38,12 +39,14 @@ class Counts:
     failed: int = 0
     skipped: int = 0
     second_tries: int = 0  # of those that passed or failed
+    names: List[str] = field(default_factory=list)  # of what failed
 
     def add(self, other):
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
         self.second_tries += other.second_tries
+        self.names += other.names
 
     def total(self):
         return self.passed + self.failed + self.skipped
@@ -75,6 +78,7 @@ def count_junit(path):
         kinds = {child.tag for child in case}
         if kinds & {"failure", "error"}:
             counts.failed += 1
+            counts.names.append(f"FAILED {case.get('classname')} {case.get('name')}")
         elif "skipped" in kinds:
             counts.skipped += 1
         else:
@@ -88,7 +92,7 @@ def count_scores(output):
     if not found:
         return None
     scores, failed = int(found.group(1)), int(found.group(2))
-    return Counts(passed=max(scores - failed, 0), failed=failed)
+    return Counts(passed=max(scores - failed, 0), failed=failed, names=BELOW.findall(output))
 
 
 def old_rust():
@@ -158,6 +162,8 @@ def run_part(part, build, environment):
         counts = Counts(passed=int(code == 0), failed=int(code != 0))
     if code != 0 and counts.failed == 0:
         counts.failed = 1
+    if counts.failed and not counts.names:
+        counts.names.append(f"FAILED {part.name}")
     counts.second_tries = sum(int(n) for n in SECOND_TRIES.findall(output))
     return counts
 
@@ -246,6 +252,7 @@ def main(arguments):
             break
     give_back([build, ROOT / "build-asan"])
     print_table(rows)
+    print("".join(f"{name}\n" for name in total.names), end="")
     if total.second_tries:
         print(f"{total.second_tries} tests needed a second try")
     print(total)

@@ -7,6 +7,7 @@
 
 struct rs_look {
 	__u64 now, id, sched, handle, core;
+	__u64 context_id; /* the id as it stands in CONTEXT; `id` leaves out what is no task's */
 	__u32 tick;
 	__u16 epoch;
 	__u8 kind; /* enum rs_look_kind */
@@ -18,6 +19,7 @@ struct rs_look {
 	__u8 follows_poll; /* set by the caller: the last look was inside a poll */
 	__u8 wants_tick; /* set by the caller: outside polls, too */
 	struct rs_local local;
+	__u8 is_inside; /* set by a walk: the thread sleeps inside the poll at the top */
 	__u8 nests; /* a turn of this scheduler may hold polls of a LocalSet inside the root's poll */
 };
 
@@ -111,17 +113,26 @@ static __always_inline void note_local(struct rs_memory m, struct rs_thread *t,
 		k->flags &= ~RS_POLL_NO_TICK; /* block_on has no turns: the pops alone tell */
 }
 
+static __always_inline __u64 syscall_of(struct task_struct *task)
+{
+	return BPF_CORE_READ((struct pt_regs *)bpf_task_pt_regs(task), orig_ax);
+}
+
 static __always_inline bool is_parked(struct task_struct *task, const struct rs_look *k)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	return k->is_asleep && syscall_of(task) == RS_NR_FUTEX;
+}
 
-	return k->is_asleep && BPF_CORE_READ(regs, orig_ax) == RS_NR_FUTEX;
+static __always_inline bool is_epoll(__u64 nr)
+{
+	return nr == RS_NR_EPOLL_WAIT || nr == RS_NR_EPOLL_PWAIT || nr == RS_NR_EPOLL_PWAIT2;
 }
 
 /*
  * The table of tokio-internals.md E. In a poll: coop budget set, runtime entered, and the scheduler's core in place
  * (it is taken away by block_in_place). Without a budget the id may be that of a task (an unconstrained future, or one
- * that the runtime is dropping) or of the thread's own blocking task: doubtful until user space finds out.
+ * that the runtime is dropping) or of the thread's own blocking task: doubtful until user space finds out. But one that
+ * waits for events is a runtime's driver: a spawn_blocking closure has its id there, too, when it runs a runtime.
  * A block_on caller without a scheduler of its own parks
  * in a futex and does nothing else outside its future: found elsewhere, it polls an unconstrained one.
  */
@@ -139,7 +150,8 @@ static __always_inline void classify(const struct rs_thread *t, struct task_stru
 	} else if (k->is_entered && k->sched && !k->core && is_parked(task, k)) {
 		k->kind = RS_LOOK_IN_PLACE; /* block_on inside block_in_place, parked */
 	} else if (k->is_entered) {
-		if (k->sched && k->id && k->id != t->base_id) {
+		if (k->sched && k->id && k->id != t->base_id &&
+		    !(k->is_asleep && is_epoll(syscall_of(task)))) {
 			k->kind = RS_LOOK_POLL;
 			k->flags |= RS_POLL_DOUBTFUL;
 		} else if (may_lack_budget && !k->sched && !is_parked(task, k)) {
@@ -164,7 +176,7 @@ static __always_inline int look_at_copy(struct rs_memory m, struct rs_thread *t,
 	__u64 block = tls_block(m, l), tag, handle_tag;
 	bool is_mt, is_ct;
 
-	k->id = k->sched = k->core = k->handle = 0;
+	k->id = k->context_id = k->sched = k->core = k->handle = 0;
 	k->tick = 0;
 	k->flags = 0;
 	k->kind = RS_LOOK_NOT_TOKIO;
@@ -176,7 +188,7 @@ static __always_inline int look_at_copy(struct rs_memory m, struct rs_thread *t,
 	if (read_user(m, t->raw, l->size & (RS_CONTEXT - 1), t->context))
 		return -1;
 	if (l->id_tag < 0 || raw_word(t, l->id_tag) == 1)
-		k->id = raw_word(t, l->id);
+		k->id = k->context_id = raw_word(t, l->id);
 	handle_tag = raw_word(t, l->handle_tag) & 0xff;
 	k->handle = raw_word(t, l->handle);
 	k->is_entered = raw_byte(t, l->runtime) != l->runtime_not_entered;
@@ -193,8 +205,9 @@ static __always_inline int look_at_copy(struct rs_memory m, struct rs_thread *t,
 			     : RS_ROLE_BLOCK_ON;
 	if (k->kind != RS_LOOK_POLL && !k->wants_tick)
 		return 0;
-	if (!k->sched && (k->id == t->idle_id || config.is_exact == RS_EXACT_ALL)) {
-		/* A closure's, which calls block_on: it has the id between polls, too; and a task's poll has a probe. */
+	if (!k->sched && (k->id == t->idle_id ||
+			  (config.is_exact == RS_EXACT_ALL && t->entered_ns > config.exact_ns))) {
+		/* A closure's, which calls block_on: it has the id between polls, too; and a task's poll has met a probe. */
 		k->id = 0;
 		k->role = RS_ROLE_BLOCK_ON;
 	}

@@ -112,14 +112,30 @@ static __always_inline __u64 minus(__u64 a, __u64 b)
 	return a > b ? a - b : 0;
 }
 
-/* Ends the innermost poll, somewhere in [end_lo, end_hi]. A block is a poll that surely reached the threshold. */
+/* Whether the runtime or the future was preempted at its very edge widens the bound, but decides about no block. */
+static __always_inline __u64 latest_start(const struct rs_poll *p)
+{
+	return p->flags & RS_POLL_EARLY ? p->start_lo : p->start_hi;
+}
+
+static __always_inline __u64 sure_until(const struct rs_thread *t, const struct rs_poll *p,
+					__u64 end)
+{
+	bool is_late = t->preempted_ns > p->start_hi && t->in_ns > t->preempted_ns &&
+		       end - t->in_ns < RS_EDGE_NS;
+
+	return is_late && t->out_kind == RS_OUT_PREEMPTED ? t->preempted_ns : end;
+}
+
+/* Ends the innermost poll, somewhere in [end_lo, end_hi], or when it was left, if that was seen. A block is a poll that
+ * surely reached the threshold. */
 __noinline int close_poll(struct rs_thread *t, __u64 end_lo, __u64 end_hi)
 {
 	if (!t)
 		return 0;
 
 	struct rs_poll *p = poll_top(t), *outer;
-	__u64 shortest, longest;
+	__u64 shortest, longest, sure_end;
 
 	if (!p)
 		return 0;
@@ -127,10 +143,15 @@ __noinline int close_poll(struct rs_thread *t, __u64 end_lo, __u64 end_hi)
 		t->depth--; /* not a poll, as far as anybody knows */
 		return 0;
 	}
-	shortest = minus(minus(end_lo, p->start_hi), p->excluded_max);
+	if (p->left_ns) {
+		p->flags |= RS_POLL_WATCHED_END;
+		end_lo = end_hi = p->left_ns;
+	}
+	sure_end = end_lo < end_hi ? end_lo : sure_until(t, p, end_lo);
+	shortest = minus(minus(end_lo, latest_start(p)), p->excluded_max);
 	longest = minus(minus(end_hi, p->start_lo), p->excluded_min);
 	if (shortest >= config.threshold_ns)
-		emit_block(t, p, end_lo, end_hi);
+		emit_block(t, p, sure_end, end_hi);
 	t->depth--;
 	outer = poll_top(t);
 	if (!outer)
@@ -234,6 +255,7 @@ __noinline int imply_root(struct rs_thread *t)
 	inner->role = RS_ROLE_LOCAL_SET;
 	root->id = 0;
 	root->off_ns = root->runq_ns = root->throttled_ns = 0;
+	root->left_ns = 0;
 	root->flags |= RS_POLL_IMPLIED;
 	__builtin_memset(root->spells, 0, sizeof(root->spells));
 	t->depth = 2;
@@ -286,16 +308,57 @@ __noinline int read_header(struct rs_poll *p)
 	return 0;
 }
 
+/* Tokio's current task is that of the poll while its future runs: neither at the entry of the poll function, nor at its end. */
+static __always_inline bool is_inside_probed(struct rs_poll *p, const struct rs_look *k)
+{
+	read_header(p);
+	return p->id && p->id == k->context_id;
+}
+
+/* Either it is still the current task, or a probe will tell its end: ids change inside, e.g. when an output is dropped. */
+static __always_inline bool goes_on_probed(struct rs_thread *t, struct rs_poll *p,
+					   const struct rs_look *k)
+{
+	if (is_inside_probed(p, k)) {
+		p->seen = k->now;
+		p->left_ns = 0;
+		return true;
+	}
+	return p->flags & RS_POLL_RETURNS && config.is_exact;
+}
+
 /*
- * The top is a poll that a probe saw begin. True when k is still inside it: either a probe will tell its end (ids may
- * change inside, e.g. when an output is dropped), or it is still the current task. Ends it otherwise.
+ * A LocalSet is being polled, and a probe saw its task's poll begin: the root's poll around it, if no look has met that, is
+ * not seen by any probe, and began before.
  */
+__noinline int imply_root_of_probed(struct rs_thread *t, const struct rs_look *k)
+{
+	if (!t || !k)
+		return 0;
+
+	struct rs_poll *root = &t->polls[0], *inner = &t->polls[1];
+
+	if (!t->turn_lo || t->turn_lo > root->start_lo)
+		return 0;
+	__builtin_memcpy(inner, root, sizeof(*inner));
+	__builtin_memset(root, 0, sizeof(*root));
+	take_over(root, k);
+	root->role = RS_ROLE_CURRENT_THREAD;
+	root->worker = RS_UNKNOWN;
+	root->flags |= RS_POLL_IMPLIED;
+	root->start_lo = t->turn_lo;
+	root->start_hi = root->seen = inner->start_lo;
+	t->depth = 2;
+	return 0;
+}
+
+/* The top is a poll that a probe saw begin. True when k is still inside it; ends it otherwise. */
 static __always_inline bool is_in_probed(struct rs_thread *t, struct rs_poll *p,
 					 const struct rs_look *k)
 {
-	read_header(p);
-	if (p->id == k->id || (p->flags & RS_POLL_RETURNS && config.is_exact)) {
-		p->seen = k->now;
+	if (goes_on_probed(t, p, k)) {
+		if (config.is_exact && t->depth == 1 && k->nests && k->flags & RS_POLL_LOCAL)
+			imply_root_of_probed(t, k);
 		if (config.is_exact)
 			return true;
 		/* Probes were taken away: it goes on as a sampled one, with its exact start. */
@@ -333,6 +396,7 @@ __noinline int join_poll(struct rs_thread *t, const struct rs_look *k)
 	same_turn = p && p->sched == k->sched && p->tick == k->tick && p->copy == k->copy;
 	if (same_turn && p->id == k->id && !is_later_pop(p, &k->local)) {
 		p->seen = k->now;
+		p->left_ns = 0;
 		p->flags |= k->flags & RS_POLL_DROP;
 		if (!(k->flags & RS_POLL_DOUBTFUL))
 			p->flags &= ~RS_POLL_DOUBTFUL;
@@ -380,11 +444,9 @@ __noinline int leave_polls(struct rs_thread *t, const struct rs_look *k)
 		if (!p)
 			return 0;
 		if (p->flags & RS_POLL_EXACT_START) {
-			if (k->kind == RS_LOOK_IDLE && k->id == p->id) {
-				/* without a budget, but inside: the return probe will tell */
-				p->seen = k->now;
+			/* without a budget, or a worker's task before or after its future */
+			if (k->kind == RS_LOOK_IDLE && goes_on_probed(t, p, k))
 				return 0;
-			}
 			place_exact(t, p, k);
 		}
 		close_poll(t, p->seen, k->now);
@@ -423,12 +485,15 @@ __noinline int settle_spell(struct rs_thread *t)
 	if (!off)
 		return 0;
 	t->pending_off = 0;
-	if (!p || t->returned_ns)
+	if (!p || p->left_ns)
 		return 0;
 	if (p->flags & RS_POLL_AT_ENTRY) {
 		p->flags &= ~RS_POLL_AT_ENTRY;
-		p->start_lo = p->start_hi = t->in_ns;
-		return 0;
+		p->start_hi = t->in_ns;
+		if (!(p->flags & RS_POLL_EARLY)) {
+			p->start_lo = t->in_ns;
+			return 0;
+		}
 	}
 	if (runq > off || t->out_kind == RS_OUT_PREEMPTED)
 		runq = off;
@@ -459,6 +524,18 @@ static __always_inline __u64 user_sp(void)
 	return BPF_CORE_READ(regs, sp);
 }
 
+/* Outside polls there is no turn. */
+static __always_inline void note_turn(struct rs_thread *t, const struct rs_look *k)
+{
+	__u64 sched = k->kind == RS_LOOK_POLL ? k->sched : 0;
+
+	if (sched != t->turn_sched || k->tick != t->turn_tick)
+		t->turn_lo = t->turn_seen_ns;
+	t->turn_sched = sched;
+	t->turn_tick = k->tick;
+	t->turn_seen_ns = k->now;
+}
+
 /* One look at a thread of the target, at k->now: settles what was pending and moves its polls on. */
 __noinline int apply_look(struct rs_thread *t, struct rs_look *k)
 {
@@ -475,6 +552,7 @@ __noinline int apply_look(struct rs_thread *t, struct rs_look *k)
 			count_one(RS_COUNT_UNREADABLE);
 		return 0;
 	}
+	note_turn(t, k);
 	if (k->kind == RS_LOOK_POLL) {
 		t->sp = user_sp();
 		join_poll(t, k);

@@ -33,6 +33,8 @@ __noinline int end_exact(struct rs_thread *t, struct rs_poll *p, __u64 now)
 
 	p->flags |= RS_POLL_EXACT_END;
 	if (minus(minus(now, p->start_lo), p->excluded_max) >= config.threshold_ns) {
+		note_gap(t, now, 0);
+		settle_spell(t);
 		take_look(t, &k);
 		/* A spawn_blocking closure has a poll function, too; a runtime being dropped is not entered either. */
 		if (!k.is_entered && !(p->flags & RS_POLL_DROP)) {
@@ -65,17 +67,19 @@ __noinline int end_unseen(struct rs_thread *t, struct rs_poll *p, __u64 now)
 }
 
 /*
- * A poll whose return is not awaited has ended when another one begins at its stack depth or above. Below it, the new
- * one is nested if Tokio's current task still is the old one, whose guard is in place until its poll returns.
+ * A poll has ended when another one begins at its stack depth or above. Below it, the new one is nested if the return
+ * of the old one is awaited, or Tokio's current task still is the old one, whose guard is in place until its poll returns.
  */
 static __always_inline bool is_over(struct rs_thread *t, struct rs_poll *p, __u64 sp)
 {
 	const struct rs_layout *l = &config.copies[site_copy(p->site)];
 	__u64 id = 0;
 
+	if (sp >= p->sp)
+		return true;
 	if (p->flags & RS_POLL_RETURNS)
 		return false;
-	if (sp >= p->sp || !t->context)
+	if (!t->context)
 		return true;
 	read_header(p);
 	bpf_probe_read_user(&id, sizeof(id), (void *)(t->context + l->id));
@@ -109,6 +113,23 @@ static __always_inline bool wants_return(__u64 cookie, __u64 now)
 	return ++site->polls < RS_SITE_POLLS_AWAITED;
 }
 
+/* A poll begins and no other is under way: switches before it that nobody looked at do not matter any more. */
+static __always_inline void forget_gap(struct rs_thread *t, __u64 now)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 switches = task->nvcsw + task->nivcsw;
+
+	resolve_park(t, task, now, t->switches == switches);
+	if (t->switches != switches) {
+		t->in_ns = now; /* at most */
+		t->traced_in_ns = 0;
+	}
+	t->switches = switches;
+	t->sleeps = task->nvcsw;
+	t->run_delay = task->sched_info.run_delay;
+	t->out_ns = t->pending_off = 0;
+}
+
 /* Entry of a task's poll function: the header is the first argument. A read of the target costs 40-120 ns: only where
  * the return may come after the task's memory is gone. */
 static __always_inline void enter_poll(struct pt_regs *ctx, struct rs_thread *t, __u64 cookie,
@@ -131,19 +152,19 @@ static __always_inline void enter_poll(struct pt_regs *ctx, struct rs_thread *t,
 			break;
 		end_unawaited(t, p, now);
 	}
+	if (!t->depth)
+		forget_gap(t, now);
 	p = push_poll(t);
 	if (p) {
 		p->flags = RS_POLL_EXACT_START | (is_awaited ? RS_POLL_RETURNS : 0);
 		p->header = PT_REGS_PARM1(ctx);
 		p->sp = sp;
-		p->ip = PT_REGS_IP(ctx);
 		p->site = cookie;
 		if (is_awaited)
 			read_header(p);
 		p->start_lo = p->start_hi = p->seen = now;
 	}
-	t->returned_ns = 0;
-	t->last_ns = now;
+	t->last_ns = t->entered_ns = now;
 }
 
 /* Return of a poll function. Frames whose return was never seen (the thread unwound past them) are let go. */
@@ -159,12 +180,11 @@ static __always_inline void leave_poll(struct pt_regs *ctx, struct rs_thread *t,
 		if (!p || !p->sp || p->sp + 8 > sp)
 			break;
 		if (p->sp + 8 == sp) {
-			end_exact(t, p, t->returned_ns ? t->returned_ns : now);
+			end_exact(t, p, now);
 			break;
 		}
 		t->depth--;
 	}
-	t->returned_ns = 0;
 	t->last_ns = now;
 }
 

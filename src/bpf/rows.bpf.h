@@ -136,7 +136,9 @@ static __always_inline __u64 arrived_at(struct task_struct *task, __u64 now, __u
 {
 	__u64 at = task->sched_info.last_arrival + clock_offset;
 
-	return clock_jiffies && !config.is_unhooked && at <= now ? at : otherwise;
+	if (!clock_jiffies || config.is_unhooked)
+		return otherwise;
+	return at < now ? at : now; /* the two clocks differ by some us */
 }
 
 static __always_inline void compare_clocks(struct rs_thread *t, struct task_struct *task,
@@ -153,8 +155,11 @@ static __always_inline void compare_clocks(struct rs_thread *t, struct task_stru
 static __always_inline void resolve_park(struct rs_thread *t, struct task_struct *task, __u64 now,
 					 bool is_only_stay)
 {
-	if (t->is_parked && is_only_stay)
+	if (t->is_parked && is_only_stay) {
 		t->in_ns = t->last_ns = arrived_at(task, now, t->last_ns);
+		t->turn_seen_ns = t->last_ns;
+		t->turn_sched = 0;
+	}
 	t->is_parked = 0;
 }
 
@@ -170,6 +175,14 @@ static __always_inline void note_preemptions(struct rs_thread *t, struct task_st
 	if (t->pending_off && waited > now - t->in_ns)
 		waited = now - t->in_ns;
 	t->pending_off += waited;
+}
+
+/* After a sleep that nobody looked at, the same task again need not be in the same poll. A short one is passed over. */
+static __always_inline bool may_be_another(const struct rs_thread *t, const struct rs_poll *p,
+					   __u64 awake)
+{
+	return !(p->flags & RS_POLL_EXACT_START) && p->flags & RS_POLL_NO_TICK &&
+	       awake > p->seen + RS_SHORT_SLEEP_NS;
 }
 
 /* Were there switches of the current thread that nobody looked at? `own`: those that this look itself is about. */
@@ -193,9 +206,8 @@ static __always_inline void note_gap(struct rs_thread *t, __u64 now, __u64 own)
 	if (is_gap) {
 		if (!has_slept)
 			note_preemptions(t, task, now);
-		else if (p && !(p->flags & RS_POLL_EXACT_START) && p->flags & RS_POLL_NO_TICK)
-			close_poll(t, p->seen,
-				   now); /* the same task again need not be the same poll */
+		else if (p && may_be_another(t, p, arrived_at(task, now, now)))
+			close_poll(t, p->seen, now);
 		else if (p)
 			p->flags |= RS_POLL_GAPS;
 		t->in_ns = arrived_at(task, now, now);

@@ -3,6 +3,36 @@
 #ifndef RS_BPF_WALK_H
 #define RS_BPF_WALK_H
 
+static __always_inline bool is_asleep_in(const struct rs_poll *p, const struct rs_look *k)
+{
+	if (p->flags & RS_POLL_EXACT_START)
+		return p->id && p->id == k->context_id;
+	return k->kind == RS_LOOK_POLL && p->id == k->id && p->sched == k->sched &&
+	       p->tick == k->tick && p->copy == k->copy && !(p->flags & RS_POLL_NO_TICK);
+}
+
+/*
+ * Polls that the thread was seen in before it fell asleep somewhere else. One that may be a block, or that a probe ends,
+ * is left to the next look of the thread itself. True when it sleeps inside the one that remains.
+ */
+static __always_inline bool forget_ended(struct rs_thread *t, const struct rs_look *k)
+{
+	for (int i = 0; i < RS_DEPTH; i++) {
+		struct rs_poll *p = poll_top(t);
+
+		if (!p)
+			return false;
+		if (is_asleep_in(p, k)) {
+			p->seen = k->now;
+			return true;
+		}
+		if (p->flags & RS_POLL_EXACT_START || p->seen - p->start_hi >= config.threshold_ns)
+			return false;
+		t->depth--;
+	}
+	return false;
+}
+
 static __noinline int take_remote_look(struct rs_thread *t, struct task_struct *task,
 				       struct rs_look *k)
 {
@@ -11,8 +41,12 @@ static __noinline int take_remote_look(struct rs_thread *t, struct task_struct *
 	k->copy = config.walk_copy & (RS_COPIES - 1);
 	if (look_at_copy(m, t, &config.copies[k->copy], k))
 		k->kind = RS_LOOK_UNREADABLE;
-	if (k->kind == RS_LOOK_POLL)
+	else
+		k->is_inside = forget_ended(t, k);
+	if (k->kind == RS_LOOK_POLL && !t->depth) {
 		open_from(m, t, k);
+		k->is_inside = 1;
+	}
 	/* The verifier refuses a stack pointer left in the result's register: keep a result that is used. */
 	int done = 0;
 
@@ -40,10 +74,8 @@ static __always_inline void walk_new(struct rs_thread *t, struct task_struct *ta
 static __always_inline void walk_skipped(struct rs_thread *t, struct task_struct *task,
 					 struct rs_look *k)
 {
-	struct rs_poll *p = poll_top(t);
+	struct rs_poll *p;
 
-	if (p || t->walk_switches != t->switches)
-		return; /* what is on top stays until its end is seen */
 	k->now = t->walk_ns;
 	if (take_remote_look(t, task, k))
 		return;
@@ -98,14 +130,15 @@ int on_walk(struct bpf_iter__task *ctx)
 	if (!t || !row_lock(t))
 		return 0;
 	t->switches = switches;
+	t->sleeps = task->nvcsw;
 	if (is_new)
 		walk_new(t, task, &k);
 	else
 		walk_skipped(t, task, &k);
 	if (task->nvcsw + task->nivcsw != switches || !task->__state) {
 		t->depth = 0;
-	} else if (t->depth || is_new) {
-		if (t->depth)
+	} else if (k.is_inside || is_new) {
+		if (k.is_inside)
 			describe_sleep((struct rs_memory){ task, true }, t);
 		t->out_ns = k.now;
 	}

@@ -116,10 +116,10 @@ static __always_inline void count_one(__u32 which)
 #define RS_THROTTLE_LOOK_NS 1000000 /* shorter waits are not worth the question */
 #define RS_CLOCK_JIFFIES 25 /* CLOCK_MONOTONIC is steered, by 500 ppm at most: 50 us in 100 ms */
 #define RS_TASK_GROUPS 4
+#define RS_SHORT_SLEEP_NS 1000000
+#define RS_EDGE_NS \
+	100000 /* the runtime's own work before or after a future, with cold caches, is shorter */
 #define RS_TASK_CANCELLED 32 /* bit 5 of the task state word, all Tokio 1.x */
-#define RS_XOL_SLOT \
-	128 /* the return trampoline is the first slot of its page; others are for stepping */
-#define RS_INSTRUCTION_MAX 15
 #define RS_SITE_WINDOW_NS 100000000
 #define RS_SITE_POLLS_AWAITED 100 /* a window: returns of the first so many are always seen */
 #define RS_SITE_SLOW_NS 2000000000ULL
@@ -239,26 +239,39 @@ int on_tick(struct bpf_perf_event_data *ctx)
 	return 0;
 }
 
-/*
- * The poll at the top is one whose task id word is watched, and the word was written. Its end, if that is still the same
- * poll: the scheduler's turn tells, which only changes before the next one. Otherwise it has ended before.
- */
-static __always_inline int end_watched(struct rs_thread *t, struct rs_poll *p, struct rs_look *k)
+/* Whether the poll at the top still is what the thread does. Of a sampled one the scheduler's turn tells. */
+static __always_inline bool is_still_in(struct rs_poll *p, const struct rs_look *k, bool is_turn)
 {
-	bool is_probed = p->flags & RS_POLL_EXACT_START;
+	if (p->flags & RS_POLL_EXACT_START)
+		return is_inside_probed(p, k);
+	return is_turn && k->kind == RS_LOOK_POLL && k->id == p->id && !is_later_pop(p, &k->local);
+}
+
+/*
+ * The poll at the top is one whose task id word is watched, and the word was written. With the id that the thread has
+ * between polls: it has ended. With another task's: that one is polled next, or is dropped inside this poll (JoinHandle
+ * and abort do so), and the next write gives the word back. Returns 1 when there is nothing left to watch.
+ */
+static __always_inline int note_write(struct rs_thread *t, struct rs_poll *p, struct rs_look *k)
+{
+	bool is_turn;
 
 	take_look(t, k);
-	if (k->kind == RS_LOOK_POLL && k->id == p->id)
+	is_turn = p->flags & RS_POLL_EXACT_START || (k->sched == p->sched && k->tick == p->tick);
+	if (is_still_in(p, k, is_turn)) {
+		p->left_ns = 0;
 		return 0;
-	if (is_probed)
-		place_exact(t, p, k);
-	if (is_probed || (k->sched == p->sched && k->tick == p->tick)) {
-		p->flags |= RS_POLL_WATCHED_END;
-		p->seen = k->now;
-		t->look_kind = k->kind; /* whatever comes next begins now */
+	}
+	if (is_turn && !p->left_ns) {
+		if (p->flags & RS_POLL_EXACT_START)
+			place_exact(t, p, k);
+		p->left_ns = k->now;
+		t->last_ns = k->now; /* whatever comes next begins now */
+		t->look_kind = k->kind;
+		if (k->context_id && k->context_id != t->idle_id)
+			return 0;
 	}
 	close_poll(t, p->seen, k->now);
-	t->last_ns = k->now;
 	return 1;
 }
 
@@ -283,39 +296,34 @@ int on_id_write(struct bpf_perf_event_data *ctx)
 	settle_spell(t);
 	p = poll_top(t);
 	if (p && !(p->flags & (RS_POLL_RETURNS | RS_POLL_EXACT_END)))
-		is_done = end_watched(t, p, &k);
+		is_done = note_write(t, p, &k);
 	row_unlock(t);
 	return is_done;
 }
 
 /*
- * A probe's trap makes it likely that the thread is preempted just there. Before the poll function's first instruction,
- * or after its return, that time is not the poll's. The first instruction may be a jump, which the kernel emulates.
+ * A probe's trap makes it likely that the thread is preempted just there: that time is not the poll's. Outside the future it
+ * is, if Tokio's current task is another one: after its end if it was seen inside, else before its start. (A poll that
+ * was not seen in all the time that makes a block has ended, too.)
  */
-__noinline int note_preemption(struct rs_thread *t, __u64 now)
+static __always_inline bool note_outside(struct rs_poll *p, const struct rs_look *k)
 {
-	if (!t)
-		return 0;
-
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	__u64 ip = BPF_CORE_READ(regs, ip);
-	struct rs_poll *p = poll_top(t);
-	__s32 jump = 0;
-
-	if (!p || !(p->flags & RS_POLL_EXACT_START))
-		return 0;
-	if (config.trampoline && ip - config.trampoline < RS_XOL_SLOT) {
-		if (!t->returned_ns)
-			t->returned_ns = now;
-		return 0;
-	}
-	if (p->off_ns)
-		return 0;
-	bpf_probe_read_user(&jump, sizeof(jump), (void *)(p->ip + 1));
-	if (ip - p->ip < RS_INSTRUCTION_MAX || ip == p->ip + 5 + jump)
+	if (!(p->flags & RS_POLL_EXACT_START) || is_inside_probed(p, k))
+		return false;
+	if (p->seen <= p->start_hi && k->now - p->start_hi < config.threshold_ns)
 		p->flags |= RS_POLL_AT_ENTRY;
-	return 0;
+	else if (!p->left_ns)
+		p->left_ns = k->now;
+	return true;
+}
+
+/* So soon after the start nobody knows whether the runtime was preempted or the future. */
+static __always_inline void note_preemption(struct rs_poll *p, const struct rs_look *k)
+{
+	if (!p || note_outside(p, k))
+		return;
+	if (!p->off_ns && k->now - p->start_lo < RS_EDGE_NS)
+		p->flags |= RS_POLL_AT_ENTRY | RS_POLL_EARLY;
 }
 
 /* A worker parks at the same instruction, stack depth and descriptor or futex each time: then nothing has changed. */
@@ -338,8 +346,7 @@ static __always_inline bool is_known_park(const struct rs_thread *t, const struc
  */
 static __always_inline bool can_be_park(const struct pt_regs *regs)
 {
-	return regs->orig_ax == RS_NR_FUTEX || regs->orig_ax == RS_NR_EPOLL_WAIT ||
-	       regs->orig_ax == RS_NR_EPOLL_PWAIT || regs->orig_ax == RS_NR_EPOLL_PWAIT2;
+	return regs->orig_ax == RS_NR_FUTEX || is_epoll(regs->orig_ax);
 }
 
 /* The older place makes room. */
@@ -354,16 +361,16 @@ static __always_inline void remember_park(struct rs_thread *t, const struct pt_r
 	t->parks[0] = (struct rs_park){ regs->ip, regs->sp, regs->di };
 }
 
-static __always_inline void out_in_poll(struct rs_cpu *cpu, struct rs_thread *t, __u64 now,
-					bool is_asleep)
+static __always_inline void out_in_poll(struct rs_cpu *cpu, struct rs_thread *t,
+					const struct rs_look *k)
 {
 	if (has_throttled_time)
 		t->throttled = throttled_time();
-	if (is_asleep) {
+	if (k->is_asleep) {
 		note_syscall(t);
-		wake_reader(cpu, t, now); /* it gets no tick any more */
-	} else if (config.is_exact) {
-		note_preemption(t, now);
+		wake_reader(cpu, t, k->now); /* it gets no tick any more */
+	} else {
+		note_preemption(poll_top(t), k);
 	}
 }
 
@@ -377,13 +384,15 @@ static __always_inline void look_at_out(struct rs_cpu *cpu, struct task_struct *
 		note_gap(t, k.now, 1);
 		apply_look(t, &k);
 		if (t->depth)
-			out_in_poll(cpu, t, k.now, is_asleep);
+			out_in_poll(cpu, t, &k);
 		if (is_asleep)
 			remember_park(t, (struct pt_regs *)bpf_task_pt_regs(task));
 		row_unlock(t);
 	}
 	t->out_kind = is_asleep ? RS_OUT_ASLEEP : RS_OUT_PREEMPTED;
 	t->out_ns = k.now;
+	if (!is_asleep)
+		t->preempted_ns = k.now;
 	timer_stop(cpu, timer);
 }
 

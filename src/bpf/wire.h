@@ -64,6 +64,7 @@ _Static_assert(sizeof(struct rs_layout) == 104, "rs_layout is shared");
 /* Written by user space through the mapped .bss; read by every program. */
 struct rs_config {
 	__u64 threshold_ns;
+	__u64 exact_ns; /* polls that began later have met the probes */
 	__u64 attached_ns; /* threads started later have been seen from their start */
 	__u32 tgid; /* in the initial pid namespace; 0 = nothing is watched */
 	__u32 pid_level; /* depth of the reader's pid namespace */
@@ -76,7 +77,6 @@ struct rs_config {
 	__u32 pad;
 	__u32 epoch; /* changes with `copies`: what was found before may look different now */
 	__u32 pad2;
-	__u64 trampoline; /* page of the target that returns of probed functions pass, 0 = none yet */
 	struct rs_layout copies[RS_COPIES];
 };
 
@@ -97,7 +97,7 @@ enum rs_poll_flag {
 	RS_POLL_IMPLIED = 32, /* outer poll inferred from two inner ones, never seen itself */
 	RS_POLL_BATCH_START = 64, /* start taken from the runtime's own clock of the batch */
 	RS_POLL_BEFORE = 128, /* began before the first look at its thread */
-	RS_POLL_AT_ENTRY = 256, /* preempted before the first instruction of the poll function */
+	RS_POLL_AT_ENTRY = 256, /* preempted before its future began */
 	RS_POLL_GAPS = 512, /* some switches were not looked at: its parts are not known */
 	RS_POLL_DOUBTFUL = 1024, /* no budget, perhaps the thread's own blocking task */
 	RS_POLL_RETURNS = 2048, /* a probe will see its return */
@@ -105,6 +105,8 @@ enum rs_poll_flag {
 	RS_POLL_POPS = 8192, /* and its queues tell polls of one of its tasks apart */
 	RS_POLL_FRESH =
 		16384, /* the thread had just begun to work at start_lo: the first poll after it */
+	RS_POLL_EARLY =
+		32768, /* preempted where its future may not have begun yet: by start_hi it has */
 };
 
 /* The LocalSet that is being polled on a thread. Each poll of one of its tasks begins with a pop from one queue. */
@@ -145,12 +147,14 @@ struct rs_poll {
 	__u16 flags; /* enum rs_poll_flag */
 	__u64 start_lo, start_hi; /* it began within */
 	__u64 seen; /* last instant known to be inside */
+	/* Tokio's current task was first found to be another one: it has ended then, unless it is seen again; 0 = not */
+	__u64 left_ns;
 	__u64 off_ns; /* off CPU, run queue included */
 	__u64 runq_ns;
 	__u64 throttled_ns; /* of the cgroup, while the poll lasted */
 	/* outer poll: time of inner polls that surely, or perhaps, are blocks of their own */
 	__u64 excluded_min, excluded_max;
-	__u64 sp, ip; /* exact: at the entry; sp finds the return */
+	__u64 sp; /* exact: at the entry; finds the return */
 	__u64 header; /* exact: task header, and its scheduler */
 	__u64 scheduler;
 	__u64 site; /* exact: the probe's cookie, see RS_SITE_* */
@@ -192,10 +196,14 @@ struct rs_thread {
 	__u64 task_id; /* user space: this id has been found to be an async task's */
 	__u64 base_id; /* user space: id of the blocking task that the thread itself runs in */
 	__u64 context; /* address of CONTEXT, of the copy seen last */
+	__u64 entered_ns; /* exact: a probe saw a poll begin, last time */
+	/* the scheduler's turn at the last look, when that was, and when it was last known not to have begun */
+	__u64 turn_sched, turn_seen_ns, turn_lo;
+	__u32 turn_tick, pad2;
 	__u64 walk_ns, walk_switches; /* when on_walk last met it asleep, and its switches then */
+	__u64 preempted_ns; /* switched out by force at, last time */
 	__u64 suspect_ns; /* start of the poll that RS_EVENT_SUSPECT was sent for */
 	__u64 throttled; /* cfs_bandwidth.throttled_time at the last look */
-	__u64 returned_ns; /* exact: preempted between a poll's return and its probe; 0 = not */
 	__s32 out_nr;
 	__u32 out_fd;
 	__u64 sp; /* user stack pointer at the last look inside a poll */

@@ -221,12 +221,9 @@ static bool refresh_modules(struct session *s)
 
 bool learn_step(struct session *s, uint64_t now)
 {
-	struct rs_config *config = watch_config(s->watch);
 	bool is_new = calibrate_copies(s);
 
 	settle_ticks(s);
-	if (s->is_exact && !config->trampoline)
-		config->trampoline = process_probe_area(s->process->pid);
 	if (now < s->next_refresh_ns)
 		return is_new;
 	s->next_refresh_ns = now + REFRESH_NS;
@@ -297,15 +294,17 @@ static int attach_markers(struct session *s, const struct tokio_copy *c, struct 
 
 int learn_attach_exact(struct session *s, struct rs_error *err)
 {
+	struct rs_config *config = watch_config(s->watch);
+
 	for (size_t i = 0; i < s->n_copies; i++) {
 		int r = attach_polls(s, i, err);
 
 		if (r < 0)
 			return r;
 	}
-	watch_config(s->watch)->is_exact = s->probing == PROBE_ALL && !s->n_dear_sites
-						   ? RS_EXACT_ALL
-						   : true;
+	if (!config->is_exact)
+		config->exact_ns = now_ns();
+	config->is_exact = s->probing == PROBE_ALL && !s->n_dear_sites ? RS_EXACT_ALL : true;
 	return 0;
 }
 

@@ -2,9 +2,6 @@
 /* What a session learns of LocalSets: where their thread-local lies, from tasks found on stacks. */
 #include "cli/session_parts.h"
 
-#define TASK_RUNNING 1 /* bits of the task state word, all Tokio 1.x */
-#define TASK_COMPLETE 2
-
 static struct local_target target_of(struct session *s, const struct rs_thread *t, size_t copy)
 {
 	return (struct local_target){

@@ -29,6 +29,9 @@ struct copy_state {
 #define WATCHES_PER_SECOND 50 /* opening and closing one costs about 100 us */
 #define INSPECTIONS_PER_SECOND 200 /* each reads a stack of the target: 20-100 us */
 
+/* Bits of the task state word, all Tokio 1.x. */
+enum { TASK_RUNNING = 1, TASK_COMPLETE = 2, TASK_NOTIFIED = 4, TASK_CANCELLED = 32 };
+
 /* Which poll functions are probed. */
 enum probing { PROBE_NONE, PROBE_OFFENDERS, PROBE_ALL };
 #define OFFENDERS_MAX 64

@@ -109,6 +109,7 @@ void report_hello(struct session *s, uint64_t now)
 			"exact mode puts return probes on poll functions; the target's own back traces end there");
 	h.n_warnings = s->n_warnings;
 	s->has_hello = true;
+	s->decoder.hello_ns = now;
 	if (s->sink->hello)
 		keep_error(s, s->sink->hello(s->out, &h));
 }

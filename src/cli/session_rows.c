@@ -11,8 +11,6 @@
 #define INSPECTIONS_MAX 6 /* tries to find one poll's task header */
 #define RESTING_TRIES_MAX 8
 #define DOUBT_NS 50000000 /* between two tries to find out whose poll it is */
-#define TASK_NOTIFIED 4 /* bits of the task state word, all Tokio 1.x */
-#define TASK_CANCELLED 32
 #define STALE_TICKS 4 /* a thread not seen for so many ticks: nobody knows what it does */
 
 static void read_comm(pid_t pid, uint32_t tid, char ret[16])
@@ -57,15 +55,6 @@ static bool find_header(struct session *s, const struct rs_thread *t, const stru
 	return false;
 }
 
-/* A poll timed by a probe has its type from the probe. */
-static void inspect_exact(struct session *s, const struct rs_poll *p)
-{
-	struct task_type type = site_decode(p->site);
-
-	if (type.copy < s->n_copies && type.vtable < s->copies[type.copy].n_vtables)
-		places_want(s->decoder.places, type.copy, type.vtable);
-}
-
 /* A task that was cancelled before this poll began is only being dropped. Cancelled while it is polled, it would be
  * notified as well. The row may meanwhile be about another poll: then the mark is taken back. */
 static void mark_drop(struct session *s, size_t slot, const struct rs_thread *t,
@@ -93,13 +82,56 @@ static void settle_doubt(struct session *s, size_t slot, const struct rs_poll *p
 		watch_threads(s->watch)[slot].task_id = p->id;
 }
 
+/* Probes do not read the scheduler; for a report in the middle of a poll it is looked up here. */
+static void place_exact(struct session *s, const struct rs_thread *t, struct rs_poll *p)
+{
+	struct task_type type = site_decode(p->site);
+	const struct rs_layout *l = &watch_config(s->watch)->copies[type.copy % RS_COPIES];
+	uint64_t sched = 0, tag = l->tag_mt;
+
+	if (!(p->flags & RS_POLL_EXACT_START) || p->role != RS_ROLE_UNKNOWN)
+		return;
+	if (l->sched < 0 ||
+	    process_read(s->process->pid, t->context + l->sched, &sched, sizeof(sched)))
+		return;
+	if (sched && l->ctx_tag >= 0 &&
+	    process_read(s->process->pid, sched + l->ctx_tag, &tag, sizeof(tag)))
+		return;
+	p->role = !sched		      ? RS_ROLE_LOCAL_SET
+		  : (tag & 0xff) == l->tag_mt ? RS_ROLE_WORKER
+					      : RS_ROLE_CURRENT_THREAD;
+	p->sched = sched;
+	process_read(s->process->pid, t->context + l->handle, &p->handle, sizeof(p->handle));
+}
+
+/* A poll timed by a probe has its type from the probe, and its header has been read. */
+static void inspect_exact(struct session *s, const struct rs_thread *t, const struct rs_poll *p,
+			  struct row_state *r)
+{
+	struct task_type type = site_decode(p->site);
+	struct found_header h = {
+		.vtable = type.vtable, .id = p->id, .scheduler = p->scheduler, .state = TASK_RUNNING
+	};
+	struct rs_poll placed = *p;
+
+	if (type.copy >= s->n_copies || type.vtable >= s->copies[type.copy].n_vtables)
+		return;
+	places_want(s->decoder.places, type.copy, type.vtable);
+	if (!p->id || r->inspections)
+		return;
+	r->inspections = INSPECTIONS_MAX;
+	place_exact(s, t, &placed);
+	placed.copy = type.copy;
+	local_inspect(s, t, &placed, &h);
+}
+
 static void inspect(struct session *s, size_t slot, const struct rs_thread *t,
 		    const struct rs_poll *p, struct row_state *r)
 {
 	struct found_header h;
 
 	if (p->flags & RS_POLL_EXACT_START) {
-		inspect_exact(s, p);
+		inspect_exact(s, t, p, r);
 		return;
 	}
 	if (!p->id || p->copy >= s->n_copies || r->inspections >= INSPECTIONS_MAX ||
@@ -168,38 +200,16 @@ static void watch_end(struct session *s, const struct rs_thread *t, const struct
 	r->watch_fd = watch_word(s->watch, t->tid, t->context + l->id);
 }
 
-/* Probes do not read the scheduler; for a report in the middle of a poll it is looked up here. */
-static void place_exact(struct session *s, const struct rs_thread *t, struct rs_poll *p)
-{
-	struct task_type type = site_decode(p->site);
-	const struct rs_layout *l = &watch_config(s->watch)->copies[type.copy % RS_COPIES];
-	uint64_t sched = 0, tag = l->tag_mt;
-
-	if (!(p->flags & RS_POLL_EXACT_START) || p->role != RS_ROLE_UNKNOWN)
-		return;
-	if (l->sched < 0 ||
-	    process_read(s->process->pid, t->context + l->sched, &sched, sizeof(sched)))
-		return;
-	if (sched && l->ctx_tag >= 0 &&
-	    process_read(s->process->pid, sched + l->ctx_tag, &tag, sizeof(tag)))
-		return;
-	p->role = !sched		      ? RS_ROLE_LOCAL_SET
-		  : (tag & 0xff) == l->tag_mt ? RS_ROLE_WORKER
-					      : RS_ROLE_CURRENT_THREAD;
-	p->sched = sched;
-	process_read(s->process->pid, t->context + l->handle, &p->handle, sizeof(p->handle));
-}
-
 /*
  * Until when the poll at the top has surely lasted: a sleeper changes nothing, a probe would tell the end; else until it
- * was last seen.
+ * was last seen, or left.
  */
 static uint64_t poll_until(const struct session *s, const struct rs_thread *t, uint64_t now)
 {
 	const struct rs_poll *p = &t->polls[t->depth - 1];
 	bool is_traced = (t->out_ns && !s->is_unhooked) || p->flags & RS_POLL_RETURNS;
 
-	return is_traced ? now : p->seen;
+	return p->left_ns ? p->left_ns : is_traced ? now : p->seen;
 }
 
 static void report_ongoing(struct session *s, const struct rs_thread *t, const struct rs_poll *p,

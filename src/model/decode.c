@@ -53,8 +53,31 @@ static const struct task_vtable *vtable_of(const struct decoder *d, const struct
 	return &d->copies[type.copy].vtables[type.vtable];
 }
 
+/* Long polls are inspected while they last, but not before the hello; one that ended by then has kept its secrets. */
+static bool is_uninspected(const struct decoder *d, const struct rs_poll *p,
+			   const struct task_vtable *v)
+{
+	return p->id && !v && p->start_lo < d->hello_ns;
+}
+
+/* Before it is known what a LocalSet looks like here, such a task may be a LocalSet's, and without a scheduler even the
+ * spawn_blocking closure that calls block_on. */
+static bool is_in_the_dark(const struct decoder *d, const struct rs_poll *p,
+			   const struct task_vtable *v)
+{
+	return is_uninspected(d, p, v) && !(p->flags & RS_POLL_LOCAL) && p->role != RS_ROLE_WORKER;
+}
+
+static enum phase phase_of(const struct decoder *d, const struct rs_poll *p,
+			   const struct task_vtable *v)
+{
+	if ((p->flags | p->user_flags) & RS_POLL_DROP)
+		return PHASE_DROP;
+	return is_uninspected(d, p, v) ? PHASE_UNKNOWN : PHASE_POLL;
+}
+
 /* block_on inside a spawn_blocking closure: the id in CONTEXT is still the closure's. */
-static bool is_root(const struct decoder *d, const struct rs_poll *p, const struct task_vtable *v)
+static bool is_root(const struct rs_poll *p, const struct task_vtable *v)
 {
 	return !p->id || (v && v->blocking);
 }
@@ -64,13 +87,15 @@ static bool is_local(const struct decoder *d, const struct rs_poll *p, const str
 {
 	enum scheduler_kind kind = v ? tasks_scheduler(d->tasks, v->schedule) : SCHEDULER_UNKNOWN;
 
-	return !is_root(d, p, v) &&
+	return !is_root(p, v) &&
 	       (kind == SCHEDULER_LOCAL || (kind == SCHEDULER_UNKNOWN && p->flags & RS_POLL_LOCAL));
 }
 
 static enum role role_of(const struct decoder *d, const struct rs_poll *p,
 			 const struct task_vtable *v)
 {
+	if (is_in_the_dark(d, p, v))
+		return ROLE_UNKNOWN;
 	switch (p->role) {
 	case RS_ROLE_WORKER:
 		return ROLE_WORKER;
@@ -79,7 +104,7 @@ static enum role role_of(const struct decoder *d, const struct rs_poll *p,
 	case RS_ROLE_LOCAL_SET:
 		if (p->sched && !is_local(d, p, v))
 			return ROLE_CURRENT_THREAD; /* another id in its turn was a dropped output's */
-		return is_root(d, p, v) ? ROLE_BLOCK_ON : ROLE_LOCAL_SET;
+		return is_root(p, v) ? ROLE_BLOCK_ON : ROLE_LOCAL_SET;
 	case RS_ROLE_BLOCK_ON:
 		return ROLE_BLOCK_ON;
 	default:
@@ -92,8 +117,8 @@ static uint32_t polls_of(const struct rs_poll *p, enum role role)
 {
 	if (p->flags & RS_POLL_EXACT_START)
 		return 1;
-	return (p->flags & RS_POLL_NO_TICK) ||
-			       (role == ROLE_LOCAL_SET && !(p->flags & RS_POLL_POPS))
+	return (p->flags & RS_POLL_NO_TICK) || ((role == ROLE_LOCAL_SET || role == ROLE_UNKNOWN) &&
+						!(p->flags & RS_POLL_POPS))
 		       ? 0
 		       : 1;
 }
@@ -122,13 +147,12 @@ static void name_task(struct decoder *d, const struct task_vtable *v, struct tas
 	}
 }
 
-static void set_parts(struct block *b, uint64_t off_ns, uint64_t runq_ns)
+static void set_parts(struct block *b, const struct rs_poll *p)
 {
-	if (off_ns > b->duration_ns)
-		off_ns = b->duration_ns;
-	if (runq_ns > off_ns)
-		runq_ns = off_ns;
-	b->parts_known = true;
+	uint64_t off_ns = p->off_ns < b->duration_ns ? p->off_ns : b->duration_ns;
+	uint64_t runq_ns = p->runq_ns < off_ns ? p->runq_ns : off_ns;
+
+	b->parts_known = !(p->flags & RS_POLL_GAPS);
 	b->runq_ns = runq_ns;
 	b->offcpu_ns = off_ns - runq_ns;
 	b->oncpu_ns = b->duration_ns - off_ns;
@@ -163,7 +187,10 @@ static bool works_in_kernel(enum cause c)
 	return c == CAUSE_FILE || c == CAUSE_SOCKET || c == CAUSE_PIPE || c == CAUSE_PROCESS;
 }
 
-/* The cause is what most of the block's time was: one share per cause, the largest wins (product.md). */
+/*
+ * The cause is what most of the block's time was: one share per cause, the largest wins (product.md). Where some
+ * switches were not looked at, only what has been seen for half of the time is sure.
+ */
 static void explain(struct block *b, const struct rs_poll *p)
 {
 	uint64_t shares[CAUSE_MAX] = { [CAUSE_CPU] = b->oncpu_ns };
@@ -190,6 +217,8 @@ static void explain(struct block *b, const struct rs_poll *p)
 	for (int c = 0; c < CAUSE_MAX; c++)
 		if (shares[c] > shares[b->cause])
 			b->cause = c;
+	if (!b->parts_known && (b->cause == CAUSE_CPU || shares[b->cause] * 2 < b->duration_ns))
+		b->cause = CAUSE_OTHER;
 }
 
 static void describe(struct decoder *d, const struct rs_poll *p, struct block *b)
@@ -203,11 +232,11 @@ static void describe(struct decoder *d, const struct rs_poll *p, struct block *b
 	b->role = role_of(d, p, v);
 	b->runtime = runtime_index(d, p->handle);
 	b->worker = p->role == RS_ROLE_WORKER ? p->worker : -1;
-	if (!is_root(d, p, v)) {
+	if (!is_root(p, v) && !(is_in_the_dark(d, p, v) && !p->sched)) {
 		b->task_id = p->id;
 		name_task(d, v, &b->task);
 	}
-	b->phase = (p->flags | p->user_flags) & RS_POLL_DROP ? PHASE_DROP : PHASE_POLL;
+	b->phase = phase_of(d, p, v);
 	b->polls = polls_of(p, b->role);
 	b->detection = p->flags & RS_POLL_EXACT_START && (b->is_ongoing || is_end_exact)
 			       ? DETECTION_EXACT
@@ -223,8 +252,8 @@ static uint64_t estimate_start(const struct rs_poll *p, uint64_t *error_ns)
 	uint64_t width = p->start_hi - p->start_lo, ahead;
 
 	*error_ns += RUNTIME_NS;
-	if (p->flags & RS_POLL_EXACT_START) {
-		*error_ns += EXACT_ERROR_NS / 2;
+	if (p->flags & (RS_POLL_EXACT_START | RS_POLL_EARLY)) {
+		*error_ns += width + (p->flags & RS_POLL_EXACT_START ? EXACT_ERROR_NS / 2 : 0);
 		return p->start_lo;
 	}
 	/* Measured: a thread that has just begun to work polls the long one first in 3 of 4 cases; else nothing is known. */
@@ -239,8 +268,13 @@ static uint64_t estimate_end(const struct rs_poll *p, uint64_t lo, uint64_t hi, 
 {
 	if (p->flags & RS_POLL_EXACT_END)
 		*error_ns += EXACT_ERROR_NS / 2;
-	else if (!(p->flags & RS_POLL_WATCHED_END))
-		*error_ns += (hi - lo + 1) / 2;
+	if (p->flags & (RS_POLL_EXACT_END | RS_POLL_WATCHED_END)) {
+		*error_ns +=
+			hi -
+			lo; /* preempted just before: perhaps in the runtime, after the future */
+		return hi;
+	}
+	*error_ns += (hi - lo + 1) / 2;
 	return lo + (hi - lo) / 2;
 }
 
@@ -280,8 +314,7 @@ int decode_block(struct decoder *d, const struct rs_event_block *e, size_t size,
 	ret->start_ns = start;
 	ret->duration_ns = end - start - excluded;
 	ret->error_ns = p->flags & RS_POLL_BEFORE ? BLOCK_ERROR_UNKNOWN : error;
-	set_parts(ret, p->off_ns, p->runq_ns);
-	ret->parts_known = !(p->flags & RS_POLL_GAPS);
+	set_parts(ret, p);
 	explain(ret, p);
 	describe(d, p, ret);
 	return 0;
@@ -313,7 +346,7 @@ void decode_ongoing(struct decoder *d, const struct rs_thread *t, const struct r
 		*s = asleep;
 		break;
 	}
-	set_parts(ret, so_far.off_ns, so_far.runq_ns);
+	set_parts(ret, &so_far);
 	explain(ret, &so_far);
 	describe(d, &so_far, ret);
 }

@@ -45,7 +45,13 @@ const char *severity_name(enum severity s)
 
 const char *phase_name(enum phase p)
 {
-	return p == PHASE_DROP ? "drop" : "poll";
+	static const char *const names[] = {
+		[PHASE_UNKNOWN] = NULL,
+		[PHASE_POLL] = "poll",
+		[PHASE_DROP] = "drop",
+	};
+
+	return NAME_OF(names, p);
 }
 
 const char *detection_name(enum detection d)

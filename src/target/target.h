@@ -116,10 +116,6 @@ int tokio_vtable_location(const struct tokio_copy *c, size_t vtable_index, char 
  * errno. */
 int process_read(pid_t pid, uint64_t addr, void *buf, size_t len);
 
-/* Where the kernel keeps its probe trampoline in that process: the page of "[uprobes]" in maps;
- * 0 before any probe hit. */
-uint64_t process_probe_area(pid_t pid);
-
 struct process_candidate {
 	pid_t pid;
 	char comm[16];

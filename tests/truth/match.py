@@ -5,7 +5,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 
 import floors
-from truthlog import DROP, IN_PLACE, SPAWN
+from truthlog import DROP, IN_PLACE, ROLES, SPAWN
 
 
 @dataclass
@@ -193,20 +193,30 @@ class Matcher:
         match.durations = _durations(match, candidate)
         return match
 
-    def _neighbour(self, span, step):
-        """The span just after (+1) or before (-1), of the same task and under the same parent."""
+    def _beside(self, span, step):
+        """The span just after (+1) or before (-1), under the same parent."""
         thread = self.truth.threads[span.tid]
-        if step > 0:
-            index = thread.after(span.index)
-        else:
-            index = _before(thread, span.index)
-        if index is None or thread.task(index) != span.task:
+        index = thread.after(span.index) if step > 0 else _before(thread, span.index)
+        if index is None or not thread.end[index]:
             return None
-        other = thread.span(index)
-        if not other.end:
-            return None
-        place = self.by_place.get((other.tid, other.index))
-        return place.span if place else other
+        place = self.by_place.get((span.tid, index))
+        return place.span if place else thread.span(index)
+
+    def _neighbour(self, span, step):
+        """That one, if it is of the same task."""
+        other = self._beside(span, step)
+        return other if other and other.task == span.task else None
+
+    def _at_once(self, edge, step):
+        """The next poll of the same task (or the one before), not long after. Of a LocalSet's task there may be others
+        between: the set takes many in one turn."""
+        other = self._beside(edge, step)
+        while other and other.task != edge.task and edge.roles & ROLES["local_set"]:
+            if _gap(edge, other, step) > floors.AT_ONCE_NS:
+                return None
+            other = self._beside(other, step)
+        is_soon = other and _gap(edge, other, step) <= floors.AT_ONCE_NS
+        return other if is_soon and other.task == edge.task else None
 
     def _is_free(self, span):
         place = self.by_place.get((span.tid, span.index))
@@ -231,14 +241,17 @@ class Matcher:
         for step in (+1, -1):
             while True:
                 edge = match.spans[-1 if step > 0 else 0]
-                other = self._neighbour(edge, step)
+                other = self._at_once(edge, step)
                 if other is None or not self._is_free(other):
                     break
-                gap = other.start - edge.end if step > 0 else edge.start - other.end
-                if gap > floors.AT_ONCE_NS or overlap(match.report, other) * 2 < other.duration:
+                if overlap(match.report, other) * 2 < other.duration:
                     break
                 match.spans.insert(len(match.spans) if step > 0 else 0, other)
                 match.is_merged = True
+
+
+def _gap(edge, other, step):
+    return other.start - edge.end if step > 0 else edge.start - other.end
 
 
 def _before(thread, index):

@@ -277,15 +277,19 @@ def _score_match(run, match, tally):
 def _score_who(run, match, tally):
     report, span = match.report, match.span
     known = run.truth.task_id(span)
-    if known != 0:
+    # Unknown is an answer only for what began before the profiler watched.
+    is_unknown = report.get("role") is None and span.start < run.hello_ns
+    if known != 0 and not (is_unknown and report.get("task_id") is None):
         tally.count("task_id", report.get("task_id") == known)
         if report.get("task_id") != known:
             tally.note(f"task is {known}: " + _describe(report))
     role_bit = truthlog.ROLES.get(report.get("role"), 0)
-    tally.count("role", bool(role_bit & span.roles))
-    if not role_bit & span.roles:
-        tally.note(f"role bits are {span.roles:#x}: " + _describe(report))
-    if not (match.is_completion or match.is_merged):
+    if not is_unknown:
+        tally.count("role", bool(role_bit & span.roles))
+        if not role_bit & span.roles:
+            tally.note(f"role bits are {span.roles:#x}: " + _describe(report))
+    is_untold = report.get("phase") is None and span.start < run.hello_ns
+    if not (match.is_completion or match.is_merged or is_untold):
         wanted = "drop" if span.kind == truthlog.DROP else "poll"
         tally.count("phase", report.get("phase") == wanted)
         if report.get("phase") != wanted:

@@ -207,6 +207,19 @@ def test_polls_of_two_tasks_are_never_merged(case):
     assert "recall" in failed(case.score(block(100, 17.01, polls=None), mode="sampled"))
 
 
+def test_a_local_sets_turn_may_hold_others_between_merged_polls(case):
+    for roles, wrong in ((LOCAL, set()), (WORKER, {"recall"})):
+        case.log = Log()
+        case.log.spawn(1, 7)
+        case.log.spawn(2, 8)
+        for task, start, duration in ((1, 100, 8), (2, 108.01, 0.01), (1, 108.03, 9)):
+            case.log.poll(start, duration, task=task, roles=roles)
+        role = "local_set" if roles == LOCAL else "worker"
+        report = block(100, 17.03, polls=None, role=role)
+        assert wrong <= failed(case.score(report, mode="sampled"))
+        assert wrong or not failed(case.score(report, mode="sampled"))
+
+
 def test_polls_apart_are_never_merged(case):
     case.log.poll(100, 8)
     case.log.poll(109, 9)
@@ -304,6 +317,17 @@ def test_an_unknown_bound_is_right_only_for_what_began_before(case):
     assert score_at(110, 10) == set()
     assert score_at(90, 20) == {"bound_kept"}
     assert "bound_kept" in score_at(110, 25)
+
+
+def test_an_unknown_role_is_right_only_for_what_began_before(case):
+    case.log.poll(100, 20)
+    case.log.write(case.folder)
+    truth = truthlog.read(case.folder)
+    for hello_ms, role, wrong in ((110, None, set()), (90, None, {"role"}), (110, "local_set", {"role"})):
+        hello = {"type": "hello", "mode": "exact", "at_ns": hello_ms * MS}
+        events = [hello, block(100, 20, role=role), {"type": "bye"}]
+        one = score.Run(truth, events, Settings("exact"), 0, 1000 * MS)
+        assert failed(score.score(one)) == wrong
 
 
 def test_an_unknown_id_is_not_scored(case):

@@ -220,6 +220,44 @@ static void a_task_of_unknown_type_is_local_while_a_set_is_polled(void **state)
 	assert_int_equal(decoded(d, &e).role, ROLE_CURRENT_THREAD);
 }
 
+static void a_task_of_unknown_type_polled_before_the_hello_has_no_role(void **state)
+{
+	struct decoder *d = *state;
+	struct rs_event_block e = sample();
+
+	e.poll.role = RS_ROLE_CURRENT_THREAD;
+	d->hello_ns = e.poll.start_lo + 1;
+	assert_int_equal(decoded(d, &e).role, ROLE_UNKNOWN);
+	assert_int_equal(decoded(d, &e).phase, PHASE_UNKNOWN);
+	assert_int_equal(decoded(d, &e).polls, 0);
+	e.poll.sched = 0; /* perhaps a spawn_blocking closure's id, around block_on */
+	e.poll.role = RS_ROLE_LOCAL_SET;
+	assert_int_equal(decoded(d, &e).task_id, 0);
+	e.poll.sched = 0x5000;
+	e.poll.role = RS_ROLE_CURRENT_THREAD;
+	assert_int_equal(tasks_learn(d->tasks, 0, 42, 0), 0);
+	assert_int_equal(decoded(d, &e).role, ROLE_CURRENT_THREAD);
+	assert_int_equal(decoded(d, &e).phase, PHASE_POLL);
+	assert_int_equal(decoded(d, &e).polls, 1);
+}
+
+static void preempted_at_an_edge_the_bound_holds_the_wait(void **state)
+{
+	struct decoder *d = *state;
+	struct rs_event_block e = sample();
+	struct block exact;
+
+	e.poll.flags = RS_POLL_EXACT_START | RS_POLL_EXACT_END;
+	e.poll.start_hi = e.poll.start_lo;
+	e.end_lo = e.end_hi;
+	exact = decoded(d, &e);
+	e.poll.flags |= RS_POLL_EARLY;
+	e.poll.start_hi += MS;
+	e.end_lo -= 2 * MS;
+	assert_int_equal(decoded(d, &e).duration_ns, exact.duration_ns);
+	assert_int_equal(decoded(d, &e).error_ns, exact.error_ns + 3 * MS);
+}
+
 static void the_scheduler_of_a_known_type_decides_its_role(void **state)
 {
 	struct decoder *d = *state;
@@ -291,6 +329,11 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(
 			a_task_of_unknown_type_is_local_while_a_set_is_polled, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_task_of_unknown_type_polled_before_the_hello_has_no_role, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(preempted_at_an_edge_the_bound_holds_the_wait,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(the_scheduler_of_a_known_type_decides_its_role,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -77,7 +77,8 @@ static __always_inline void read_tick(struct rs_memory m, const struct rs_layout
 {
 	const __s16 *offs = is_mt ? l->ticks_mt : l->ticks_ct;
 
-	k->epoch = l->epoch;
+	k->epoch = *(volatile const __u16 *)&l->epoch;
+	barrier();
 	if (!k->core || offs[0] < 0) {
 		k->flags |= RS_POLL_NO_TICK;
 		return;
@@ -90,6 +91,9 @@ static __always_inline void read_tick(struct rs_memory m, const struct rs_layout
 		read_user(m, &word, sizeof(word), k->core + offs[i]);
 		k->tick = k->tick * 31 + word;
 	}
+	barrier();
+	if (k->epoch != *(volatile const __u16 *)&l->epoch)
+		k->epoch |= 1; /* the offsets changed meanwhile: comparable with nothing */
 }
 
 /* LocalSet::tick, the same in Tokio 1.23 to 1.54: CURRENT is set around it, and each poll of a task follows a pop. */

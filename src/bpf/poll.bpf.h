@@ -82,6 +82,19 @@ __noinline int give_to_outer(struct rs_poll *outer, const struct rs_poll *inner)
 	return 0;
 }
 
+/*
+ * Preempted so shortly before its end, the poll may have been over by then but for the runtime's own work. Like RS_POLL_EARLY
+ * this widens the bound, but decides about no block.
+ */
+static __always_inline __u64 sure_until(const struct rs_thread *t, const struct rs_poll *p,
+					__u64 end_lo, __u64 end_hi)
+{
+	bool is_late = t->out_kind == RS_OUT_PREEMPTED && t->preempted_ns > p->start_hi &&
+		       t->in_ns > t->preempted_ns && end_hi - t->in_ns < RS_EDGE_NS;
+
+	return is_late && t->preempted_ns < end_lo ? t->preempted_ns : end_lo;
+}
+
 __noinline int emit_block(struct rs_thread *t, struct rs_poll *p, __u64 end_lo, __u64 end_hi)
 {
 	if (!t || !p)
@@ -99,6 +112,7 @@ __noinline int emit_block(struct rs_thread *t, struct rs_poll *p, __u64 end_lo, 
 	e->head.at_ns = end_hi;
 	e->end_lo = end_lo;
 	e->end_hi = end_hi;
+	e->end_sure = sure_until(t, p, end_lo, end_hi);
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
 	__builtin_memcpy(&e->poll, p, sizeof(*p));
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
@@ -112,21 +126,6 @@ static __always_inline __u64 minus(__u64 a, __u64 b)
 	return a > b ? a - b : 0;
 }
 
-/* Whether the runtime or the future was preempted at its very edge widens the bound, but decides about no block. */
-static __always_inline __u64 latest_start(const struct rs_poll *p)
-{
-	return p->flags & RS_POLL_EARLY ? p->start_lo : p->start_hi;
-}
-
-static __always_inline __u64 sure_until(const struct rs_thread *t, const struct rs_poll *p,
-					__u64 end)
-{
-	bool is_late = t->preempted_ns > p->start_hi && t->in_ns > t->preempted_ns &&
-		       end - t->in_ns < RS_EDGE_NS;
-
-	return is_late && t->out_kind == RS_OUT_PREEMPTED ? t->preempted_ns : end;
-}
-
 /* Ends the innermost poll, somewhere in [end_lo, end_hi], or when it was left, if that was seen. A block is a poll that
  * surely reached the threshold. */
 __noinline int close_poll(struct rs_thread *t, __u64 end_lo, __u64 end_hi)
@@ -135,7 +134,7 @@ __noinline int close_poll(struct rs_thread *t, __u64 end_lo, __u64 end_hi)
 		return 0;
 
 	struct rs_poll *p = poll_top(t), *outer;
-	__u64 shortest, longest, sure_end;
+	__u64 shortest, longest;
 
 	if (!p)
 		return 0;
@@ -147,11 +146,11 @@ __noinline int close_poll(struct rs_thread *t, __u64 end_lo, __u64 end_hi)
 		p->flags |= RS_POLL_WATCHED_END;
 		end_lo = end_hi = p->left_ns;
 	}
-	sure_end = end_lo < end_hi ? end_lo : sure_until(t, p, end_lo);
-	shortest = minus(minus(end_lo, latest_start(p)), p->excluded_max);
+	shortest = minus(minus(end_lo, p->flags & RS_POLL_EARLY ? p->start_lo : p->start_hi),
+			 p->excluded_max);
 	longest = minus(minus(end_hi, p->start_lo), p->excluded_min);
 	if (shortest >= config.threshold_ns)
-		emit_block(t, p, sure_end, end_hi);
+		emit_block(t, p, end_lo, end_hi);
 	t->depth--;
 	outer = poll_top(t);
 	if (!outer)
@@ -388,7 +387,8 @@ __noinline int join_poll(struct rs_thread *t, const struct rs_look *k)
 	}
 	if (p && p->epoch != k->epoch && p->id == k->id && p->sched == k->sched &&
 	    p->copy == k->copy) {
-		/* The tick has been found meanwhile: this look goes by it, the last did not. */
+		/* The tick has been found meanwhile: this look goes by it, the last did not. It may be another poll. */
+		p->start_hi = k->now;
 		p->epoch = k->epoch;
 		p->tick = k->tick;
 		p->flags = (p->flags & ~RS_POLL_NO_TICK) | (k->flags & RS_POLL_NO_TICK);

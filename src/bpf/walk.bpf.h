@@ -61,6 +61,8 @@ static __always_inline void walk_new(struct rs_thread *t, struct task_struct *ta
 	if (take_remote_look(t, task, k))
 		return;
 	t->look_kind = k->kind;
+	if (k->kind == RS_LOOK_IDLE || k->kind == RS_LOOK_BLOCKING)
+		t->last_ns = k->now;
 	/* In block_on it may be the id of the closure that calls it, which the thread has between polls, too. */
 	if (k->kind != RS_LOOK_POLL || (!k->sched && !(k->flags & RS_POLL_LOCAL)))
 		t->idle_id = k->id;

@@ -87,6 +87,9 @@ static __always_inline struct rs_site *site_of(__u64 cookie)
 	return bpf_map_lookup_elem(&sites, &row);
 }
 
+/* As RS_COUNT_SKIPPED, but user space sees it without a system call. */
+__u64 n_skipped;
+
 /* Context switches of all threads of the target in their lives, as the last walk found them. */
 __u64 walked_switches;
 
@@ -117,6 +120,7 @@ static __always_inline void count_one(__u32 which)
 #define RS_CLOCK_JIFFIES 25 /* CLOCK_MONOTONIC is steered, by 500 ppm at most: 50 us in 100 ms */
 #define RS_TASK_GROUPS 4
 #define RS_SHORT_SLEEP_NS 1000000
+#define RS_EDGE_SEEN_NS 500000 /* the same, where only looks have seen the start */
 #define RS_EDGE_NS \
 	100000 /* the runtime's own work before or after a future, with cold caches, is shorter */
 #define RS_TASK_CANCELLED 32 /* bit 5 of the task state word, all Tokio 1.x */
@@ -322,7 +326,8 @@ static __always_inline void note_preemption(struct rs_poll *p, const struct rs_l
 {
 	if (!p || note_outside(p, k))
 		return;
-	if (!p->off_ns && k->now - p->start_lo < RS_EDGE_NS)
+	if (!p->off_ns &&
+	    k->now - p->start_lo < (p->flags & RS_POLL_EXACT_START ? RS_EDGE_NS : RS_EDGE_SEEN_NS))
 		p->flags |= RS_POLL_AT_ENTRY | RS_POLL_EARLY;
 }
 
@@ -416,8 +421,10 @@ static __always_inline bool take_token(struct rs_cpu *cpu, bool is_asleep)
 	if (jiffies != cpu->refilled_jiffies)
 		refill(cpu, bpf_ktime_get_ns());
 	cpu->refilled_jiffies = jiffies;
-	if (is_asleep)
+	if (is_asleep) {
 		cpu->counts[RS_COUNT_SKIPPED]++;
+		__sync_fetch_and_add(&n_skipped, 1);
+	}
 	return false;
 }
 

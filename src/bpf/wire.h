@@ -49,7 +49,7 @@ struct rs_layout {
 	__u8 tag_ct, tag_mt; /* values of *ctx_tag; equal to those of *handle_tag */
 	__u8 valid;
 	__u16 size; /* bytes of CONTEXT to copy */
-	__u16 epoch; /* changes with the ticks */
+	__u16 epoch; /* changes with the ticks; odd meanwhile */
 	__s64 local; /* pointer to the running LocalSet's Rc<Context>, likewise; RS_UNKNOWN = not known */
 	__s16 local_wake; /* 8: the u8 after it is set while the LocalSet is entered but not polled; or RS_LOCAL_* */
 	__s16 local_shared; /* in Rc<Context>: Arc<Shared> */
@@ -249,6 +249,7 @@ struct rs_event_head {
 struct rs_event_block {
 	struct rs_event_head head;
 	__u64 end_lo, end_hi;
+	__u64 end_sure; /* at most end_lo: it has surely lasted until then */
 	char comm[16];
 	struct rs_poll poll;
 };

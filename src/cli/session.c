@@ -10,8 +10,8 @@
 #include "cli/session_parts.h"
 
 #define STEP_LEAST_NS 1000000 /* no two steps without a reason from outside are closer */
-#define STEP_ALERT_NS 2500000
-#define STEP_OVER_BUDGET_NS 9000000
+#define STEP_ALERT_LEAST_NS 2500000
+#define STEP_OVER_BUDGET_NS 4000000 /* a poll of 5 ms that nobody told of can still be inspected */
 #define LEARN_SOON_NS 50000000ULL
 #define LEARN_LATER_NS 500000000ULL
 #define HELLO_PATIENCE_NS 2000000000ULL
@@ -36,6 +36,14 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* Polls that began after a step are met at the next one before they have lasted the threshold. */
+static uint64_t alert_step(const struct session *s)
+{
+	uint64_t step = s->options->threshold_ns / 4 * 3;
+
+	return step > STEP_ALERT_LEAST_NS ? least(step, RS_SUSPECTS_APART_NS) : STEP_ALERT_LEAST_NS;
+}
+
 /*
  * Nothing needs the tool between blocks: the kernel side wakes it when a poll gets long, when a thread falls asleep inside
  * one, and after a block. From then on it knows itself when something is due.
@@ -50,7 +58,7 @@ uint64_t session_due(const struct session *s)
 		due = least(due, least(switches_due(s), auto_due(s)));
 		due = least(due, s->rows_due_ns);
 		if (s->stepped_ns < s->alert_ns)
-			due = least(due, s->stepped_ns + STEP_ALERT_NS);
+			due = least(due, s->stepped_ns + alert_step(s));
 	}
 	return due > s->stepped_ns + pause ? due : s->stepped_ns + pause;
 }
@@ -82,6 +90,7 @@ static int open_kernel_side(struct session *s, struct rs_error *err)
 
 	auto_choose_freq(s);
 	o.freq = s->freq;
+	s->decoder.period_ns = SECOND_NS / s->freq;
 	r = watch_new(&o, report_record, s, &s->watch, err);
 
 	if (r >= 0)
@@ -103,6 +112,7 @@ static int open_parts(struct session *s, pid_t pid, struct rs_error *err)
 		r = open_kernel_side(s, err);
 	if (r >= 0) {
 		learn_step(s, now_ns());
+		learn_settle(s);
 		auto_start(s);
 		if (s->options->mode == MODE_EXACT) {
 			s->probing = PROBE_ALL;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "cli/session_parts.h"
@@ -135,12 +136,21 @@ static bool has_tick(const struct copy_state *state, uint8_t role)
 	       (role == RS_ROLE_CURRENT_THREAD && state->has_tick_ct);
 }
 
+/* The kernel side reads meanwhile: it takes nothing for sure while the epoch is odd, or has moved. */
+static void write_ticks(struct rs_layout *l, int16_t ticks[RS_TICKS], const int16_t now[RS_TICKS])
+{
+	__atomic_add_fetch(&l->epoch, 1, __ATOMIC_SEQ_CST);
+	memcpy(ticks, now, RS_TICKS * sizeof(*now));
+	__atomic_add_fetch(&l->epoch, 1, __ATOMIC_SEQ_CST);
+}
+
 static void use_tick(struct rs_layout *l, int16_t ticks[RS_TICKS], int16_t tick)
 {
+	int16_t now[RS_TICKS] = { tick };
+
 	for (size_t i = 1; i < RS_TICKS; i++)
-		ticks[i] = RS_UNKNOWN;
-	ticks[0] = tick;
-	l->epoch++;
+		now[i] = RS_UNKNOWN;
+	write_ticks(l, ticks, now);
 }
 
 /* What is known so far, if that is more than before. */
@@ -149,10 +159,8 @@ static void use_prior(struct rs_layout *l, const struct tick_watch *w, int16_t t
 	int16_t prior[RS_TICKS];
 
 	tick_watch_prior(w, prior);
-	if (!memcmp(prior, ticks, sizeof(prior)))
-		return;
-	memcpy(ticks, prior, sizeof(prior));
-	l->epoch++;
+	if (memcmp(prior, ticks, sizeof(prior)))
+		write_ticks(l, ticks, prior);
 }
 
 static void settle_tick(struct session *s, const struct rs_poll *p)
@@ -186,6 +194,9 @@ static void settle_tick(struct session *s, const struct rs_poll *p)
 	}
 }
 
+#define SETTLE_NS 1500000
+#define SETTLE_TRIES 8
+
 /* Watches the counters of some schedulers until it is clear which word is the turn's number. */
 static void settle_ticks(struct session *s)
 {
@@ -203,6 +214,18 @@ static void settle_ticks(struct session *s)
 			settle_tick(s, &t.polls[0]);
 			fed++;
 		}
+	}
+}
+
+/*
+ * Until the turns are known, a word that moves inside a poll may be taken for their number, which cuts blocks short. A busy
+ * program shows in some ms which one it is; an idle one has no blocks either.
+ */
+void learn_settle(struct session *s)
+{
+	for (int i = 0; i < SETTLE_TRIES; i++) {
+		usleep(SETTLE_NS / 1000);
+		settle_ticks(s);
 	}
 }
 

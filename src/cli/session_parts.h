@@ -107,6 +107,8 @@ void session_warn(struct session *s, const char *format, ...) __attribute__((for
 int learn_open(struct session *s, struct rs_error *err);
 /* New modules, calibration of what is not yet, scheduler ticks. True when something new was learned. */
 bool learn_step(struct session *s, uint64_t now);
+/* Takes some ms. */
+void learn_settle(struct session *s);
 bool learn_is_complete(const struct session *s);
 /* Whether the tick of that poll is the scheduler's own counter. */
 bool learn_knows_tick(const struct session *s, const struct rs_poll *p);

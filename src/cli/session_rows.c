@@ -7,7 +7,6 @@
 #include "cli/session_parts.h"
 
 #define STACK_BELOW_SCHEDULER 4096
-#define STACK_SCAN 65536
 #define INSPECTIONS_MAX 6 /* tries to find one poll's task header */
 #define RESTING_TRIES_MAX 8
 #define DOUBT_NS 50000000 /* between two tries to find out whose poll it is */
@@ -26,32 +25,27 @@ static void read_comm(pid_t pid, uint32_t tid, char ret[16])
 		ret[strcspn(ret, "\n")] = 0;
 }
 
-/* Looks for the task's header on the stack: near the scheduler's context, else anywhere above the stack pointer. */
+/* The task's header where it was last time, else on the stack: near the scheduler's context, or anywhere above the stack
+ * pointer. */
 static bool find_header(struct session *s, const struct rs_thread *t, const struct rs_poll *p,
 			struct found_header *ret)
 {
-	struct {
-		uint64_t sp;
-		size_t len;
-	} areas[] = {
-		{ p->sched ? p->sched - STACK_BELOW_SCHEDULER : 0, STACK_BELOW_SCHEDULER },
-		{ t->sp, STACK_SCAN },
+	struct stack_area areas[] = {
+		{ p->sched ? p->sched - STACK_BELOW_SCHEDULER : 0, STACK_BELOW_SCHEDULER, true },
+		{ t->sp, STACK_SCAN, false },
 	};
-	const struct tokio_copy *c = &s->copies[p->copy];
-	struct found_header found[32];
 
-	for (size_t a = 0; a < 2; a++) {
-		int n = areas[a].sp ? headers_on_stack(s->process->pid, areas[a].sp, areas[a].len,
-						       c, s->state[p->copy].vtables, found, 32)
-				    : 0;
+	uint64_t known = tasks_header(s->decoder.tasks, p->copy, p->id);
 
-		for (int i = 0; i < n; i++) {
-			if (found[i].id == p->id) {
-				*ret = found[i];
-				return true;
-			}
-		}
-	}
+	if (known &&
+	    header_at(s->process->pid, known, &s->copies[p->copy], s->state[p->copy].vtables,
+		      ret) &&
+	    ret->id == p->id)
+		return true;
+	for (size_t a = 0; a < 2; a++)
+		if (areas[a].sp && header_of_task(s->process->pid, &areas[a], &s->copies[p->copy],
+						  s->state[p->copy].vtables, p->id, ret) > 0)
+			return true;
 	return false;
 }
 
@@ -144,7 +138,7 @@ static void inspect(struct session *s, size_t slot, const struct rs_thread *t,
 			settle_doubt(s, slot, p, &h);
 		if ((h.state & (TASK_CANCELLED | TASK_NOTIFIED)) == TASK_CANCELLED)
 			mark_drop(s, slot, t, p);
-		tasks_learn(s->decoder.tasks, p->copy, h.id, h.vtable);
+		tasks_learn(s->decoder.tasks, p->copy, h.id, h.vtable, h.addr);
 		places_want(s->decoder.places, p->copy, h.vtable);
 		if (!s->copies[p->copy].vtables[h.vtable].blocking)
 			tasks_compare_scheduler(s->decoder.tasks,
@@ -158,8 +152,8 @@ static void inspect(struct session *s, size_t slot, const struct rs_thread *t,
 /* What the thread of a spawn_blocking closure shows as its id when the closure calls block_on. */
 static void learn_closure(struct session *s, const struct rs_thread *t, struct row_state *r)
 {
-	struct found_header found[16];
-	int n;
+	struct stack_area stack = { t->idle_sp, STACK_SCAN, false };
+	struct found_header found;
 
 	if (r->resting_tid != t->tid || r->resting_id != t->idle_id)
 		*r = (struct row_state){
@@ -171,14 +165,11 @@ static void learn_closure(struct session *s, const struct rs_thread *t, struct r
 	    r->resting_tries >= RESTING_TRIES_MAX)
 		return;
 	r->resting_tries++;
-	n = headers_on_stack(s->process->pid, t->idle_sp, STACK_SCAN, &s->copies[t->idle_copy],
-			     s->state[t->idle_copy].vtables, found, 16);
-	for (int i = 0; i < n; i++) {
-		if (found[i].id != t->idle_id)
-			continue;
-		r->resting_tries = RESTING_TRIES_MAX;
-		tasks_learn(s->decoder.tasks, t->idle_copy, found[i].id, found[i].vtable);
-	}
+	if (header_of_task(s->process->pid, &stack, &s->copies[t->idle_copy],
+			   s->state[t->idle_copy].vtables, t->idle_id, &found) <= 0)
+		return;
+	r->resting_tries = RESTING_TRIES_MAX;
+	tasks_learn(s->decoder.tasks, t->idle_copy, found.id, found.vtable, found.addr);
 }
 
 static void close_watch(struct row_state *r)

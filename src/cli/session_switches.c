@@ -55,11 +55,11 @@ static void check_rate(struct session *s, uint64_t rate)
 }
 
 /* Sleepers that there was no ration for are found by walking for as long as they may last. */
-static void note_skipped(struct session *s, const uint64_t counters[RS_COUNT_MAX], uint64_t now)
+static void note_skipped(struct session *s, uint64_t skipped, uint64_t now)
 {
-	if (counters[RS_COUNT_SKIPPED] > s->skipped)
+	if (skipped > s->skipped)
 		s->walk_until_ns = now + CHECK_NS;
-	s->skipped = counters[RS_COUNT_SKIPPED];
+	s->skipped = skipped;
 }
 
 static bool must_walk(const struct session *s, uint64_t now)
@@ -71,10 +71,8 @@ void switches_step(struct session *s, uint64_t now)
 {
 	uint64_t counters[RS_COUNT_MAX];
 
-	if (watch_counters(s->watch, counters) < 0)
-		return;
-	note_skipped(s, counters, now);
-	if (now >= s->switches_ns + CHECK_NS)
+	note_skipped(s, watch_skipped(s->watch), now);
+	if (now >= s->switches_ns + CHECK_NS && watch_counters(s->watch, counters) >= 0)
 		check_rate(s, switch_rate(s, counters, now));
 	if (must_walk(s, now) && now >= s->next_walk_ns) {
 		walk_all(s);

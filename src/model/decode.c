@@ -8,7 +8,8 @@
 
 /*
  * Between the future and the edges of its poll, where this tool looks, lies work of the runtime: some us, or ten times
- * that when caches are cold after a sleep and page faults are dear (100 us seen in a virtual machine). In every bound.
+ * that when caches are cold after a sleep and page faults are dear (120 us seen in a virtual machine). In every bound once;
+ * and once more, for the other edge, where the sampling period leaves room for it.
  */
 #define RUNTIME_NS 100000
 #define EXACT_ERROR_NS 100000 /* two traps of 0.4-1 us, likewise: the first of a thread allocates */
@@ -264,18 +265,15 @@ static uint64_t estimate_start(const struct rs_poll *p, uint64_t *error_ns)
 	return p->start_lo + ahead;
 }
 
-static uint64_t estimate_end(const struct rs_poll *p, uint64_t lo, uint64_t hi, uint64_t *error_ns)
+static uint64_t estimate_end(const struct rs_event_block *e, uint64_t *error_ns)
 {
-	if (p->flags & RS_POLL_EXACT_END)
+	uint64_t middle = e->end_lo + (e->end_hi - e->end_lo) / 2;
+	uint64_t ahead = e->end_hi - middle, behind = middle - e->end_sure;
+
+	if (e->poll.flags & RS_POLL_EXACT_END)
 		*error_ns += EXACT_ERROR_NS / 2;
-	if (p->flags & (RS_POLL_EXACT_END | RS_POLL_WATCHED_END)) {
-		*error_ns +=
-			hi -
-			lo; /* preempted just before: perhaps in the runtime, after the future */
-		return hi;
-	}
-	*error_ns += (hi - lo + 1) / 2;
-	return lo + (hi - lo) / 2;
+	*error_ns += ahead > behind ? ahead : behind;
+	return middle;
 }
 
 /* A worker preempted just before or after a poll shows the id of its own main loop, which is no poll. */
@@ -298,7 +296,8 @@ int decode_block(struct decoder *d, const struct rs_event_block *e, size_t size,
 	uint64_t error = 0, start, end, excluded;
 
 	if (size < sizeof(*e) || p->start_hi < p->start_lo || e->end_hi < e->end_lo ||
-	    e->end_lo < p->start_hi || p->excluded_max < p->excluded_min)
+	    e->end_lo < (p->flags & RS_POLL_EARLY ? p->start_lo : p->start_hi) ||
+	    e->end_sure > e->end_lo || p->excluded_max < p->excluded_min)
 		return -EBADMSG;
 	if (is_own_task(d, p) || is_unfounded(d, p))
 		return -ENODATA;
@@ -306,7 +305,9 @@ int decode_block(struct decoder *d, const struct rs_event_block *e, size_t size,
 	memcpy(ret->thread, e->comm, sizeof(ret->thread));
 	ret->thread[sizeof(ret->thread) - 1] = 0;
 	start = estimate_start(p, &error);
-	end = estimate_end(p, e->end_lo, e->end_hi, &error);
+	end = estimate_end(e, &error);
+	if (!(p->flags & RS_POLL_EXACT_START) && error < d->period_ns)
+		error += RUNTIME_NS;
 	excluded = (p->excluded_min + p->excluded_max) / 2;
 	error += (p->excluded_max - p->excluded_min + 1) / 2;
 	if (excluded > end - start)

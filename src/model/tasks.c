@@ -18,6 +18,7 @@ struct task_key {
 struct task_entry {
 	struct task_key key;
 	uint32_t vtable;
+	uint64_t header;
 	UT_hash_handle hh;
 };
 
@@ -65,12 +66,13 @@ static struct task_entry *find_entry(const struct tasks *t, uint8_t copy, uint64
 	return e;
 }
 
-int tasks_learn(struct tasks *t, uint8_t copy, uint64_t id, uint32_t vtable)
+int tasks_learn(struct tasks *t, uint8_t copy, uint64_t id, uint32_t vtable, uint64_t header)
 {
 	struct task_entry *e = find_entry(t, copy, id);
 
 	if (e) {
 		e->vtable = vtable;
+		e->header = header;
 		return 0;
 	}
 	if (HASH_COUNT(t->by_id) >= TASKS_MAX) {
@@ -81,7 +83,11 @@ int tasks_learn(struct tasks *t, uint8_t copy, uint64_t id, uint32_t vtable)
 	}
 	if (!e)
 		return -ENOMEM;
-	*e = (struct task_entry){ .key = { .id = id, .copy = copy }, .vtable = vtable };
+	*e = (struct task_entry){
+		.key = { .id = id, .copy = copy },
+		.vtable = vtable,
+		.header = header,
+	};
 	HASH_ADD(hh, t->by_id, key, sizeof(e->key), e);
 	return 0;
 }
@@ -94,6 +100,13 @@ bool tasks_find(const struct tasks *t, uint8_t copy, uint64_t id, struct task_ty
 		return false;
 	*ret = (struct task_type){ .copy = copy, .vtable = e->vtable };
 	return true;
+}
+
+uint64_t tasks_header(const struct tasks *t, uint8_t copy, uint64_t id)
+{
+	const struct task_entry *e = find_entry(t, copy, id);
+
+	return e ? e->header : 0;
 }
 
 static struct schedule_entry *find_schedule(const struct tasks *t, uint64_t schedule)

@@ -17,10 +17,12 @@ struct task_type {
 
 struct tasks *tasks_new(void);
 struct tasks *tasks_free(struct tasks *t);
-/* 0 or -ENOMEM. */
-int tasks_learn(struct tasks *t, uint8_t copy, uint64_t id, uint32_t vtable);
+/* `header`: where the target keeps the task, as long as it lives. 0 or -ENOMEM. */
+int tasks_learn(struct tasks *t, uint8_t copy, uint64_t id, uint32_t vtable, uint64_t header);
 /* False when that id has not been met. */
 bool tasks_find(const struct tasks *t, uint8_t copy, uint64_t id, struct task_type *ret);
+/* 0 when that id has not been met. */
+uint64_t tasks_header(const struct tasks *t, uint8_t copy, uint64_t id);
 
 /* All future types of one scheduler kind share their vtable's `schedule` pointer. */
 enum scheduler_kind {

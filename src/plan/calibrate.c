@@ -152,20 +152,17 @@ static void check_ids(const struct search *s, const struct tls_copy *tls,
 		      const struct rs_thread_info *t, struct candidate *c)
 {
 	const unsigned char *b = tls->bytes + c->offset;
-	struct found_header headers[16];
+	struct stack_area stack = { t->sp, STACK_SCAN, false };
+	struct found_header header;
 	uint64_t id = c->row->id_tag < 0 || word_at(b, c->row->id_tag) == 1 ? word_at(b, c->row->id)
 									    : 0;
-	int n;
+	int r;
 
 	if (!id || !s->vtables || !t->state)
 		return;
-	n = headers_on_stack(s->pid, t->sp, 64 * 1024, s->copy, s->vtables, headers, 16);
-	if (n <= 0)
-		return;
-	c->ids_checked = 1;
-	for (int i = 0; i < n; i++)
-		if (headers[i].id == id)
-			c->ids_right = 1;
+	r = header_of_task(s->pid, &stack, s->copy, s->vtables, id, &header);
+	c->ids_checked |= r >= 0;
+	c->ids_right |= r > 0;
 }
 
 static void search_block(struct search *s, const struct tls_copy *tls,

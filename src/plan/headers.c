@@ -2,14 +2,12 @@
 #include "plan/headers.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 
 #include "base/cleanup.h"
 
-#define BATCH 512
 #define AT_ONCE \
 	16 /* addresses in one call: a bad one ends it, and the rest must be asked for again */
 #define STACK_MAX (128 * 1024)
@@ -87,33 +85,12 @@ static void read_each(pid_t pid, const uint64_t *addrs, size_t n, void *buf, siz
 	}
 }
 
-static bool is_candidate(uint64_t word)
+/* What is on a stack are mostly places of code and of the stack itself. A header is in neither. */
+static bool is_candidate(uint64_t word, const struct stack_area *area, const struct module *m)
 {
-	return word >= 0x10000 && word < USER_SPACE_END && !(word & 7);
-}
-
-static int check_batch(pid_t pid, const uint64_t *addrs, size_t n, const struct tokio_copy *c,
-		       const struct vtable_index *x, struct found_header *ret, size_t max)
-{
-	uint64_t heads[BATCH][3]; /* state, queue_next, vtable */
-	bool ok[BATCH];
-	size_t found = 0;
-
-	read_each(pid, addrs, n, heads, sizeof(heads[0]), ok);
-	for (size_t i = 0; i < n && found < max; i++) {
-		struct found_header h = { .addr = addrs[i], .state = heads[i][0] };
-		ssize_t v = ok[i] ? vtable_index_find(x, heads[i][2]) : -1;
-
-		if (v < 0)
-			continue;
-		h.vtable = v;
-		if (process_read(pid, h.addr + c->vtables[v].id_off, &h.id, sizeof(h.id)) ||
-		    process_read(pid, h.addr + c->vtables[v].scheduler_off, &h.scheduler,
-				 sizeof(h.scheduler)))
-			continue;
-		ret[found++] = h;
-	}
-	return found;
+	return word >= 0x10000 && word < USER_SPACE_END && !(word & 7) &&
+	       (word < area->sp || word >= area->sp + area->len) &&
+	       (word < m->start || word >= m->end);
 }
 
 static bool seen_before(const uint64_t *addrs, size_t n, uint64_t addr)
@@ -124,36 +101,94 @@ static bool seen_before(const uint64_t *addrs, size_t n, uint64_t addr)
 	return false;
 }
 
-int headers_on_stack(pid_t pid, uint64_t sp, size_t len, const struct tokio_copy *c,
-		     const struct vtable_index *x, struct found_header *ret, size_t max)
+/* Up to AT_ONCE candidates from word *at on, which is moved on. */
+static size_t next_batch(const uint64_t *words, size_t n_words, const struct stack_area *area,
+			 const struct module *m, size_t *at, uint64_t ret[AT_ONCE])
+{
+	size_t n = 0;
+
+	for (; *at < n_words && n < AT_ONCE; (*at)++) {
+		uint64_t word = words[area->is_outermost_first ? n_words - 1 - *at : *at];
+
+		if (is_candidate(word, area, m) && !seen_before(ret, n, word))
+			ret[n++] = word;
+	}
+	return n;
+}
+
+/* `head`: its first words, state, queue_next and vtable. */
+static bool read_header(pid_t pid, uint64_t addr, const uint64_t head[3],
+			const struct tokio_copy *c, const struct vtable_index *x,
+			struct found_header *ret)
+{
+	ssize_t v = vtable_index_find(x, head[2]);
+
+	if (v < 0)
+		return false;
+	*ret = (struct found_header){ .addr = addr, .state = head[0], .vtable = v };
+	return !process_read(pid, addr + c->vtables[v].id_off, &ret->id, sizeof(ret->id)) &&
+	       !process_read(pid, addr + c->vtables[v].scheduler_off, &ret->scheduler,
+			     sizeof(ret->scheduler));
+}
+
+bool header_at(pid_t pid, uint64_t addr, const struct tokio_copy *c, const struct vtable_index *x,
+	       struct found_header *ret)
+{
+	uint64_t head[3];
+
+	return !process_read(pid, addr, head, sizeof(head)) &&
+	       read_header(pid, addr, head, c, x, ret);
+}
+
+static int check_batch(pid_t pid, const uint64_t *addrs, size_t n, const struct tokio_copy *c,
+		       const struct vtable_index *x, struct found_header ret[AT_ONCE])
+{
+	uint64_t heads[AT_ONCE][3];
+	bool ok[AT_ONCE];
+	size_t found = 0;
+
+	read_each(pid, addrs, n, heads, sizeof(heads[0]), ok);
+	for (size_t i = 0; i < n; i++)
+		if (ok[i] && read_header(pid, addrs[i], heads[i], c, x, &ret[found]))
+			found++;
+	return found;
+}
+
+int header_of_task(pid_t pid, const struct stack_area *where, const struct tokio_copy *c,
+		   const struct vtable_index *x, uint64_t id, struct found_header *ret)
 {
 	_cleanup_free_
 	uint64_t *words = NULL;
-	uint64_t addrs[BATCH];
-	size_t n = 0, found = 0;
+	struct stack_area area = *where;
+	uint64_t addrs[AT_ONCE];
+	struct found_header found[AT_ONCE];
 	struct iovec local, remote;
+	size_t at = 0, n;
+	int n_headers = 0;
 	ssize_t got;
 
-	if (len > STACK_MAX)
-		len = STACK_MAX;
-	words = malloc(len);
+	area.sp &= ~7ULL;
+	if (area.len > STACK_MAX)
+		area.len = STACK_MAX;
+	words = malloc(area.len);
 	if (!words)
 		return -ENOMEM;
-	local = (struct iovec){ words, len };
-	remote = (struct iovec){ (void *)(uintptr_t)(sp & ~7ULL), len };
+	local = (struct iovec){ words, area.len };
+	remote = (struct iovec){ (void *)(uintptr_t)area.sp, area.len };
 	got = process_vm_readv(pid, &local, 1, &remote, 1, 0); /* short at the end of the mapping */
 	if (got < 0)
 		return -errno;
-	for (size_t i = 0; i < (size_t)got / 8 && found < max; i++) {
-		if (!is_candidate(words[i]) || seen_before(addrs, n, words[i]))
-			continue;
-		addrs[n++] = words[i];
-		if (n == BATCH) {
-			found += check_batch(pid, addrs, n, c, x, ret + found, max - found);
-			n = 0;
+	area.len = got;
+	while ((n = next_batch(words, got / 8, &area, c->module, &at, addrs))) {
+		int some = check_batch(pid, addrs, n, c, x, found);
+
+		n_headers += some;
+		for (int i = 0; i < some; i++) {
+			if (found[i].id != id)
+				continue;
+			*ret = found[i];
+			return 1;
 		}
 	}
-	if (n)
-		found += check_batch(pid, addrs, n, c, x, ret + found, max - found);
-	return found;
+	return n_headers ? 0 : -ENOENT;
 }

@@ -3,6 +3,7 @@
 #ifndef RS_PLAN_HEADERS_H
 #define RS_PLAN_HEADERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -24,9 +25,21 @@ struct vtable_index *vtable_index_free(struct vtable_index *x);
 /* Index in the copy's vtables, or -1. */
 ssize_t vtable_index_find(const struct vtable_index *x, uint64_t addr);
 
-/* Headers referred to from [sp, sp + len), innermost first, each once. The thread should be asleep or in a long
- * poll: memory is read while the target runs. Returns their number (at most max) or negative errno. */
-int headers_on_stack(pid_t pid, uint64_t sp, size_t len, const struct tokio_copy *c,
-		     const struct vtable_index *x, struct found_header *ret, size_t max);
+/* Whether there is a header at that address. */
+bool header_at(pid_t pid, uint64_t addr, const struct tokio_copy *c, const struct vtable_index *x,
+	       struct found_header *ret);
+
+#define STACK_SCAN \
+	65536 /* bytes above the stack pointer that are searched, where nothing better is known */
+struct stack_area {
+	uint64_t sp;
+	size_t len;
+	bool is_outermost_first; /* which end the search begins at */
+};
+
+/* The header of the task with that id, referred to from the area. The thread should be asleep or in a long poll: memory is
+ * read while the target runs. 1; 0: others only; -ENOENT: none; or negative errno. */
+int header_of_task(pid_t pid, const struct stack_area *where, const struct tokio_copy *c,
+		   const struct vtable_index *x, uint64_t id, struct found_header *ret);
 
 #endif

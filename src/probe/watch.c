@@ -304,6 +304,11 @@ int watch_hook_switches(struct watch *w, bool is_on)
 	return is_on && !*link ? -errno : 0;
 }
 
+uint64_t watch_skipped(const struct watch *w)
+{
+	return w->skel->bss->n_skipped;
+}
+
 uint64_t watch_walked_switches(const struct watch *w)
 {
 	return w->skel->bss->walked_switches;

@@ -34,6 +34,8 @@ int watch_walk(struct watch *w, pid_t pid, unsigned int copy);
 /* Tracing of context switches on and off: at hundreds of thousands a second even a filter costs some per cent. While it is
  * off, watch_walk() must be called often. */
 int watch_hook_switches(struct watch *w, bool is_on);
+/* Switches not looked at so far, to keep the budget; for every step. */
+uint64_t watch_skipped(const struct watch *w);
 /* Context switches of the process so far, as the last walk found them. */
 uint64_t watch_walked_switches(const struct watch *w);
 /* The live configuration, shared with the kernel side. */

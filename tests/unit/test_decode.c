@@ -57,6 +57,7 @@ static struct rs_event_block sample(void)
 	struct rs_event_block e = {
 		.head = { .kind = RS_EVENT_BLOCK, .tid = 11 },
 		.end_lo = 120 * MS,
+		.end_sure = 120 * MS,
 		.end_hi = 121 * MS,
 		.comm = "worker",
 		.poll = {
@@ -99,7 +100,7 @@ static void edges_seen_by_probes_are_exact(void **state)
 
 	e.poll.flags = RS_POLL_EXACT_START | RS_POLL_EXACT_END;
 	e.poll.start_lo = e.poll.start_hi = 100 * MS;
-	e.end_lo = e.end_hi = 130 * MS;
+	e.end_sure = e.end_lo = e.end_hi = 130 * MS;
 	e.poll.site = site_encode(0, 0, false);
 	assert_int_equal(decode_block(*state, &e, sizeof(e), &b), 0);
 	assert_int_equal(b.duration_ns, 30 * MS);
@@ -188,7 +189,7 @@ static void a_workers_own_main_loop_is_no_block(void **state)
 	struct rs_event_block e = sample();
 	struct block b;
 
-	assert_int_equal(tasks_learn(d->tasks, 0, 42, 1), 0);
+	assert_int_equal(tasks_learn(d->tasks, 0, 42, 1, 0), 0);
 	assert_int_equal(decode_block(d, &e, sizeof(e), &b), -ENODATA);
 	e.poll.sched = 0;
 	e.poll.role = RS_ROLE_LOCAL_SET;
@@ -235,10 +236,22 @@ static void a_task_of_unknown_type_polled_before_the_hello_has_no_role(void **st
 	assert_int_equal(decoded(d, &e).task_id, 0);
 	e.poll.sched = 0x5000;
 	e.poll.role = RS_ROLE_CURRENT_THREAD;
-	assert_int_equal(tasks_learn(d->tasks, 0, 42, 0), 0);
+	assert_int_equal(tasks_learn(d->tasks, 0, 42, 0, 0), 0);
 	assert_int_equal(decoded(d, &e).role, ROLE_CURRENT_THREAD);
 	assert_int_equal(decoded(d, &e).phase, PHASE_POLL);
 	assert_int_equal(decoded(d, &e).polls, 1);
+}
+
+static void both_edges_are_allowed_for_within_the_period(void **state)
+{
+	struct decoder *d = *state;
+	struct rs_event_block e = sample();
+	uint64_t once = decoded(d, &e).error_ns;
+
+	d->period_ns = once;
+	assert_int_equal(decoded(d, &e).error_ns, once);
+	d->period_ns = once + 1;
+	assert_int_equal(decoded(d, &e).error_ns, once + MS / 10);
 }
 
 static void preempted_at_an_edge_the_bound_holds_the_wait(void **state)
@@ -249,11 +262,11 @@ static void preempted_at_an_edge_the_bound_holds_the_wait(void **state)
 
 	e.poll.flags = RS_POLL_EXACT_START | RS_POLL_EXACT_END;
 	e.poll.start_hi = e.poll.start_lo;
-	e.end_lo = e.end_hi;
+	e.end_sure = e.end_lo = e.end_hi;
 	exact = decoded(d, &e);
 	e.poll.flags |= RS_POLL_EARLY;
 	e.poll.start_hi += MS;
-	e.end_lo -= 2 * MS;
+	e.end_sure -= 2 * MS;
 	assert_int_equal(decoded(d, &e).duration_ns, exact.duration_ns);
 	assert_int_equal(decoded(d, &e).error_ns, exact.error_ns + 3 * MS);
 }
@@ -265,7 +278,7 @@ static void the_scheduler_of_a_known_type_decides_its_role(void **state)
 
 	e.poll.role = RS_ROLE_CURRENT_THREAD;
 	e.poll.flags = RS_POLL_LOCAL; /* it runs a LocalSet of its own */
-	assert_int_equal(tasks_learn(d->tasks, 0, 42, 0), 0);
+	assert_int_equal(tasks_learn(d->tasks, 0, 42, 0, 0), 0);
 	tasks_learn_scheduler(d->tasks, vtables[0].schedule, SCHEDULER_RUNTIME);
 	assert_int_equal(decoded(d, &e).role, ROLE_CURRENT_THREAD);
 	e.poll.flags = 0;
@@ -332,6 +345,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_task_of_unknown_type_polled_before_the_hello_has_no_role, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(both_edges_are_allowed_for_within_the_period, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(preempted_at_an_edge_the_bound_holds_the_wait,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(the_scheduler_of_a_known_type_decides_its_role,

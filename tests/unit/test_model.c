@@ -21,7 +21,7 @@ static void the_oldest_ids_are_forgotten_first(void **state)
 	struct task_type type;
 
 	for (uint64_t id = 1; id <= 70000; id++)
-		assert_int_equal(tasks_learn(t, 1, id, id % 100), 0);
+		assert_int_equal(tasks_learn(t, 1, id, id % 100, 8 * id), 0);
 	assert_false(tasks_find(t, 1, 1, &type));
 	assert_false(tasks_find(t, 0, 70000, &type));
 	assert_true(tasks_find(t, 1, 70000, &type));

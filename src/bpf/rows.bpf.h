@@ -177,12 +177,13 @@ static __always_inline void note_preemptions(struct rs_thread *t, struct task_st
 	t->pending_off += waited;
 }
 
-/* After a sleep that nobody looked at, the same task again need not be in the same poll. A short one is passed over. */
-static __always_inline bool may_be_another(const struct rs_thread *t, const struct rs_poll *p,
-					   __u64 awake)
+/* After a sleep that nobody looked at, the same task again need not be in the same poll; unless the thread would have been
+ * noticed to park. */
+static __always_inline bool may_be_another(const struct rs_thread *t, const struct rs_poll *p)
 {
-	return !(p->flags & RS_POLL_EXACT_START) && p->flags & RS_POLL_NO_TICK &&
-	       awake > p->seen + RS_SHORT_SLEEP_NS;
+	bool notices_park = t->parks_epoch == config.epoch && t->parks[0].ip && !config.is_unhooked;
+
+	return !(p->flags & RS_POLL_EXACT_START) && p->flags & RS_POLL_NO_TICK && !notices_park;
 }
 
 /* Were there switches of the current thread that nobody looked at? `own`: those that this look itself is about. */
@@ -206,7 +207,7 @@ static __always_inline void note_gap(struct rs_thread *t, __u64 now, __u64 own)
 	if (is_gap) {
 		if (!has_slept)
 			note_preemptions(t, task, now);
-		else if (p && may_be_another(t, p, arrived_at(task, now, now)))
+		else if (p && may_be_another(t, p))
 			close_poll(t, p->seen, now);
 		else if (p)
 			p->flags |= RS_POLL_GAPS;

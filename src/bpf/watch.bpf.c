@@ -119,7 +119,6 @@ static __always_inline void count_one(__u32 which)
 #define RS_THROTTLE_LOOK_NS 1000000 /* shorter waits are not worth the question */
 #define RS_CLOCK_JIFFIES 25 /* CLOCK_MONOTONIC is steered, by 500 ppm at most: 50 us in 100 ms */
 #define RS_TASK_GROUPS 4
-#define RS_SHORT_SLEEP_NS 1000000
 #define RS_EDGE_SEEN_NS 500000 /* the same, where only looks have seen the start */
 #define RS_EDGE_NS \
 	100000 /* the runtime's own work before or after a future, with cold caches, is shorter */
@@ -334,7 +333,7 @@ static __always_inline void note_preemption(struct rs_poll *p, const struct rs_l
 /* A worker parks at the same instruction, stack depth and descriptor or futex each time: then nothing has changed. */
 static __always_inline bool is_known_park(const struct rs_thread *t, const struct pt_regs *regs)
 {
-	if (t->depth || t->parks_epoch != config.epoch)
+	if (t->parks_epoch != config.epoch)
 		return false;
 	for (int i = 0; i < RS_PARKS; i++) {
 		const struct rs_park *park = &t->parks[i];
@@ -435,8 +434,10 @@ static __always_inline void switched_out(struct rs_cpu *cpu, struct task_struct 
 
 	if (!t)
 		return;
-	if (is_asleep && !(t->seq & 1) &&
-	    is_known_park(t, (struct pt_regs *)bpf_task_pt_regs(task))) {
+	bool is_park = is_asleep && !(t->seq & 1) &&
+		       is_known_park(t, (struct pt_regs *)bpf_task_pt_regs(task));
+
+	if (is_park && !t->depth) {
 		t->is_parked = 1;
 		t->switches = task->nvcsw + task->nivcsw;
 		t->sleeps = task->nvcsw;
@@ -444,7 +445,8 @@ static __always_inline void switched_out(struct rs_cpu *cpu, struct task_struct 
 		t->pending_off = t->traced_in_ns = 0;
 		return;
 	}
-	if (take_token(cpu, is_asleep)) {
+	/* Whatever the ration says: a poll that was seen has ended before the thread parks. */
+	if (is_park || take_token(cpu, is_asleep)) {
 		look_at_out(cpu, task, t, is_asleep);
 		return;
 	}

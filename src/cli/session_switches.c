@@ -4,11 +4,13 @@
  * second pays 0.1 us for each even if nothing is done about it; then only ticks look at its running threads, and walks
  * at those that sleep.
  */
+#include <sched.h>
+
 #include "cli/session_parts.h"
 
 #define SECOND_NS 1000000000ULL
 #define CHECK_NS 100000000
-#define WALK_NS 3000000 /* twice that: the longest sleep that may go unseen */
+#define WALK_NS 4000000 /* twice that: the longest sleep that may go unseen */
 #define SWITCHES_DEAR 100000 /* a second, in and out counted alike: 0.8 % of a CPU */
 #define SWITCHES_CHEAP 25000
 #define CALM_CHECKS 10
@@ -33,10 +35,24 @@ static uint64_t switch_rate(struct session *s, const uint64_t counters[RS_COUNT_
 	return !then || count < then ? 0 : (count - then) * SECOND_NS / elapsed;
 }
 
+/*
+ * Beside a storm of switches each wake-up of this tool would throw a thread of the program off its CPU. As a batch task it
+ * waits for its turn (SCHED_BATCH never preempts on wake-up, sched(7)); walks are not worth more.
+ */
+static void stand_back(bool is_back)
+{
+	struct sched_param p = { 0 };
+	int policy = sched_getscheduler(0);
+
+	if (policy == (is_back ? SCHED_OTHER : SCHED_BATCH))
+		sched_setscheduler(0, is_back ? SCHED_BATCH : SCHED_OTHER, &p);
+}
+
 static void hook(struct session *s, bool is_on)
 {
 	if (watch_hook_switches(s->watch, is_on) < 0)
 		return;
+	stand_back(!is_on);
 	s->is_unhooked = !is_on;
 	s->switches = 0; /* counted in another way from now on */
 	s->switch_calm = 0;

@@ -306,7 +306,7 @@ int decode_block(struct decoder *d, const struct rs_event_block *e, size_t size,
 	ret->thread[sizeof(ret->thread) - 1] = 0;
 	start = estimate_start(p, &error);
 	end = estimate_end(e, &error);
-	if (!(p->flags & RS_POLL_EXACT_START) && error < d->period_ns)
+	if (!(p->flags & RS_POLL_EXACT_END) && error < d->period_ns)
 		error += RUNTIME_NS;
 	excluded = (p->excluded_min + p->excluded_max) / 2;
 	error += (p->excluded_max - p->excluded_min + 1) / 2;

@@ -13,20 +13,27 @@ class Settings:
     mode: str
     threshold: int = 5 * floors.MS
     freq: int = 997
+    hello_ns: int = 0
 
     @staticmethod
     def of(mode, events):
         """Those of a run: the profiler says in its hello how often it sampled."""
-        said = [event["freq"] for event in events if event.get("type") == "hello" and event.get("freq")]
-        return Settings(mode, freq=said[-1]) if said else Settings(mode)
+        settings = Settings(mode)
+        for event in events:
+            if event.get("type") == "hello":
+                settings.freq = event.get("freq") or settings.freq
+                settings.hello_ns = max(settings.hello_ns, event.get("at_ns") or 0)
+        return settings
 
     @property
     def period(self):
         return 1_000_000_000 // self.freq
 
     def timing(self, span):
-        """Root futures have no poll function: they are never timed better than by samples."""
-        return "sampled" if self.mode == "sampled" or span.is_root else "exact"
+        """Root futures have no poll function, and what began before the profiler watched has not met its probes: neither is
+        timed better than by samples."""
+        is_probed = self.mode == "exact" and not span.is_root and span.start >= self.hello_ns
+        return "exact" if is_probed else "sampled"
 
     def margin(self, span):
         """Above threshold + this a block must be found."""

@@ -26,7 +26,8 @@ WIDTHS = (11, 14, 8)
 LEGEND = """\
 blocks: that had to be found; recall, prec.(ision), bound kept, task id, role, cause, phase, ongo.(ing) in %;
 p50, p99, max: error of the duration in ms; offp: p99 error of the off-CPU part; mrg: blocks that say they may be
-several polls; stl: blocks left out of errors because the machine stalled at an edge. exact*: root futures."""
+several polls; stl: blocks left out of errors because the machine stalled at an edge. exact*: root futures,
+and polls that began before the probes were there."""
 
 
 def header():
@@ -53,7 +54,7 @@ def _cell(value, width, form):
 
 
 def mode_name(mode, tally):
-    """In exact mode, root futures are timed by samples; they have rows of their own."""
+    """In exact mode, what no probe can see is timed by samples; it has rows of its own."""
     return mode if mode == tally.timing else mode + "*"
 
 

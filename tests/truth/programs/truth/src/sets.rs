@@ -34,7 +34,7 @@ fn kept_in_thread_local(rng: &mut Rng) {
     thread_local!(static OWN: LocalSet = LocalSet::new());
     let runtime = load::current_thread();
     let roles = ROOT_OF_CURRENT_THREAD.or(Role::LOCAL_SET);
-    OWN.with(|set| set.block_on(&runtime, root(hard_tasks(rng), roles)));
+    OWN.with(|set| runtime.block_on(root(set.run_until(hard_tasks(rng)), roles)));
 }
 
 async fn hard_tasks(rng: &mut Rng) {

@@ -387,8 +387,10 @@ __noinline int join_poll(struct rs_thread *t, const struct rs_look *k)
 	}
 	if (p && p->epoch != k->epoch && p->id == k->id && p->sched == k->sched &&
 	    p->copy == k->copy) {
-		/* The tick has been found meanwhile: this look goes by it, the last did not. It may be another poll. */
-		p->start_hi = k->now;
+		/* The tick has been found meanwhile: this look goes by it, the last did not. If another poll has begun, then
+		 * since the last look; that is believed where it would be the longer one. */
+		if (k->now - p->seen > p->seen - p->start_hi)
+			p->start_hi = k->now;
 		p->epoch = k->epoch;
 		p->tick = k->tick;
 		p->flags = (p->flags & ~RS_POLL_NO_TICK) | (k->flags & RS_POLL_NO_TICK);

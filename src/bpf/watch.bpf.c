@@ -472,7 +472,7 @@ static __always_inline void switched_in(struct rs_thread *t)
 		return;
 	p = poll_top(t);
 	if (p)
-		p->seen = now; /* nothing changes while asleep */
+		p->seen = t->turn_seen_ns = now; /* nothing changes while asleep */
 	t->last_ns = now;
 }
 

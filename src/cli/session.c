@@ -50,17 +50,20 @@ static uint64_t alert_step(const struct session *s)
  */
 uint64_t session_due(const struct session *s)
 {
-	uint64_t due = least(s->next_learn_ns, s->next_stats_ns);
+	uint64_t due = least(s->next_learn_ns, s->next_stats_ns), rows = UINT64_MAX;
 	uint64_t pause = s->cpu_percent > s->options->budget_percent ? STEP_OVER_BUDGET_NS
 								     : STEP_LEAST_NS;
 
 	if (s->has_hello) {
 		due = least(due, least(switches_due(s), auto_due(s)));
-		due = least(due, s->rows_due_ns);
+		rows = s->rows_due_ns;
 		if (s->stepped_ns < s->alert_ns)
 			due = least(due, s->stepped_ns + alert_step(s));
 	}
-	return due > s->stepped_ns + pause ? due : s->stepped_ns + pause;
+	/* A poll that lasts is looked at in time whatever it costs: there are never many. */
+	if (rows < s->stepped_ns + STEP_LEAST_NS)
+		rows = s->stepped_ns + STEP_LEAST_NS;
+	return least(rows, due > s->stepped_ns + pause ? due : s->stepped_ns + pause);
 }
 
 int session_fd(const struct session *s)

@@ -54,29 +54,6 @@ static const struct task_vtable *vtable_of(const struct decoder *d, const struct
 	return &d->copies[type.copy].vtables[type.vtable];
 }
 
-/* Long polls are inspected while they last, but not before the hello; one that ended by then has kept its secrets. */
-static bool is_uninspected(const struct decoder *d, const struct rs_poll *p,
-			   const struct task_vtable *v)
-{
-	return p->id && !v && p->start_lo < d->hello_ns;
-}
-
-/* Before it is known what a LocalSet looks like here, such a task may be a LocalSet's, and without a scheduler even the
- * spawn_blocking closure that calls block_on. */
-static bool is_in_the_dark(const struct decoder *d, const struct rs_poll *p,
-			   const struct task_vtable *v)
-{
-	return is_uninspected(d, p, v) && !(p->flags & RS_POLL_LOCAL) && p->role != RS_ROLE_WORKER;
-}
-
-static enum phase phase_of(const struct decoder *d, const struct rs_poll *p,
-			   const struct task_vtable *v)
-{
-	if ((p->flags | p->user_flags) & RS_POLL_DROP)
-		return PHASE_DROP;
-	return is_uninspected(d, p, v) ? PHASE_UNKNOWN : PHASE_POLL;
-}
-
 /* block_on inside a spawn_blocking closure: the id in CONTEXT is still the closure's. */
 static bool is_root(const struct rs_poll *p, const struct task_vtable *v)
 {
@@ -95,8 +72,6 @@ static bool is_local(const struct decoder *d, const struct rs_poll *p, const str
 static enum role role_of(const struct decoder *d, const struct rs_poll *p,
 			 const struct task_vtable *v)
 {
-	if (is_in_the_dark(d, p, v))
-		return ROLE_UNKNOWN;
 	switch (p->role) {
 	case RS_ROLE_WORKER:
 		return ROLE_WORKER;
@@ -233,11 +208,11 @@ static void describe(struct decoder *d, const struct rs_poll *p, struct block *b
 	b->role = role_of(d, p, v);
 	b->runtime = runtime_index(d, p->handle);
 	b->worker = p->role == RS_ROLE_WORKER ? p->worker : -1;
-	if (!is_root(p, v) && !(is_in_the_dark(d, p, v) && !p->sched)) {
+	if (!is_root(p, v)) {
 		b->task_id = p->id;
 		name_task(d, v, &b->task);
 	}
-	b->phase = phase_of(d, p, v);
+	b->phase = (p->flags | p->user_flags) & RS_POLL_DROP ? PHASE_DROP : PHASE_POLL;
 	b->polls = polls_of(p, b->role);
 	b->detection = p->flags & RS_POLL_EXACT_START && (b->is_ongoing || is_end_exact)
 			       ? DETECTION_EXACT
@@ -290,6 +265,15 @@ static bool is_unfounded(const struct decoder *d, const struct rs_poll *p)
 	return p->flags & RS_POLL_IMPLIED && !tasks_know_local(d->tasks);
 }
 
+/*
+ * Long polls are inspected while they last, but not before the hello. Of one that began before it and ended uninspected
+ * neither the type is known, nor whether its task was being dropped, nor even whether the id is that of an async task.
+ */
+static bool is_uninspected(const struct decoder *d, const struct rs_poll *p)
+{
+	return p->id && p->start_lo < d->hello_ns && !vtable_of(d, p);
+}
+
 int decode_block(struct decoder *d, const struct rs_event_block *e, size_t size, struct block *ret)
 {
 	const struct rs_poll *p = &e->poll;
@@ -299,7 +283,7 @@ int decode_block(struct decoder *d, const struct rs_event_block *e, size_t size,
 	    e->end_lo < (p->flags & RS_POLL_EARLY ? p->start_lo : p->start_hi) ||
 	    e->end_sure > e->end_lo || p->excluded_max < p->excluded_min)
 		return -EBADMSG;
-	if (is_own_task(d, p) || is_unfounded(d, p))
+	if (is_own_task(d, p) || is_unfounded(d, p) || is_uninspected(d, p))
 		return -ENODATA;
 	*ret = (struct block){ .tid = e->head.tid };
 	memcpy(ret->thread, e->comm, sizeof(ret->thread));

@@ -45,13 +45,7 @@ const char *severity_name(enum severity s)
 
 const char *phase_name(enum phase p)
 {
-	static const char *const names[] = {
-		[PHASE_UNKNOWN] = NULL,
-		[PHASE_POLL] = "poll",
-		[PHASE_DROP] = "drop",
-	};
-
-	return NAME_OF(names, p);
+	return p == PHASE_DROP ? "drop" : "poll";
 }
 
 const char *detection_name(enum detection d)

@@ -27,7 +27,6 @@ static inline struct block sample_block(void)
 		.offcpu_ns = 200000,
 		.runq_ns = 120000,
 		.cause = CAUSE_CPU,
-		.phase = PHASE_POLL,
 		.severity = SEVERITY_CRITICAL,
 		.detection = DETECTION_SAMPLED,
 	};

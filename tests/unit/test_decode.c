@@ -221,25 +221,19 @@ static void a_task_of_unknown_type_is_local_while_a_set_is_polled(void **state)
 	assert_int_equal(decoded(d, &e).role, ROLE_CURRENT_THREAD);
 }
 
-static void a_task_of_unknown_type_polled_before_the_hello_has_no_role(void **state)
+static void what_ended_uninspected_before_the_hello_is_not_told(void **state)
 {
 	struct decoder *d = *state;
 	struct rs_event_block e = sample();
+	struct block b;
 
-	e.poll.role = RS_ROLE_CURRENT_THREAD;
 	d->hello_ns = e.poll.start_lo + 1;
-	assert_int_equal(decoded(d, &e).role, ROLE_UNKNOWN);
-	assert_int_equal(decoded(d, &e).phase, PHASE_UNKNOWN);
-	assert_int_equal(decoded(d, &e).polls, 0);
-	e.poll.sched = 0; /* perhaps a spawn_blocking closure's id, around block_on */
-	e.poll.role = RS_ROLE_LOCAL_SET;
-	assert_int_equal(decoded(d, &e).task_id, 0);
-	e.poll.sched = 0x5000;
-	e.poll.role = RS_ROLE_CURRENT_THREAD;
+	assert_int_equal(decode_block(d, &e, sizeof(e), &b), -ENODATA);
 	assert_int_equal(tasks_learn(d->tasks, 0, 42, 0, 0), 0);
-	assert_int_equal(decoded(d, &e).role, ROLE_CURRENT_THREAD);
-	assert_int_equal(decoded(d, &e).phase, PHASE_POLL);
-	assert_int_equal(decoded(d, &e).polls, 1);
+	assert_int_equal(decoded(d, &e).role, ROLE_WORKER);
+	e.poll.id = 0; /* a root's has no type */
+	e.poll.role = RS_ROLE_BLOCK_ON;
+	assert_int_equal(decoded(d, &e).role, ROLE_BLOCK_ON);
 }
 
 static void both_edges_are_allowed_for_within_the_period(void **state)
@@ -342,9 +336,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(
 			a_task_of_unknown_type_is_local_while_a_set_is_polled, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_task_of_unknown_type_polled_before_the_hello_has_no_role, setup,
-			teardown),
+		cmocka_unit_test_setup_teardown(what_ended_uninspected_before_the_hello_is_not_told,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(both_edges_are_allowed_for_within_the_period, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(preempted_at_an_edge_the_bound_holds_the_wait,

@@ -129,7 +129,7 @@ def test_tool_names_what_is_wrong(data, reason):
 
 def test_tool_names_the_line():
     good = printed().splitlines(keepends=True)
-    bad = good[0] + good[2] + good[4].replace(b'"phase":"poll"', b'"phase":"nap"')
+    bad = good[0] + good[2] + good[3].replace(b'"phase":"poll"', b'"phase":"nap"')
     result = run_tool(bad)
     assert result.returncode == 1
     assert result.stderr.decode().startswith("stdin:3: phase: 'nap' is not one of")

@@ -484,8 +484,11 @@ __noinline int settle_spell(struct rs_thread *t)
 	struct rs_poll *p = poll_top(t);
 
 	t->run_delay = delay;
-	if (!off)
+	if (!off) {
+		if (p)
+			p->flags &= ~RS_POLL_AT_ENTRY; /* no wait followed, or none was seen */
 		return 0;
+	}
 	t->pending_off = 0;
 	if (!p || p->left_ns)
 		return 0;

@@ -227,13 +227,15 @@ static uint64_t ongoing_age(const struct session *s, uint32_t reported)
 	return age;
 }
 
-/* How long that is; 0 when the thread runs but has not been seen for a while. */
+/* How long that is; 0 when the thread runs but has not been seen for a while, or waits for a CPU where the future may not
+ * have begun. */
 static uint64_t poll_age(const struct session *s, const struct rs_thread *t, uint64_t now)
 {
 	const struct rs_poll *p = &t->polls[t->depth - 1];
 	uint64_t stale = STALE_TICKS * 1000000000ULL / s->freq, until = poll_until(s, t, now);
 
-	if (until < p->start_hi + p->excluded_max || until + stale < now)
+	if (p->flags & RS_POLL_AT_ENTRY || until < p->start_hi + p->excluded_max ||
+	    until + stale < now)
 		return 0;
 	return until - p->start_hi - p->excluded_max;
 }

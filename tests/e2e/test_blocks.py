@@ -201,6 +201,19 @@ def test_root_future_blocks(target, watch, mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("shape", ["multi", "current", "local"])
+def test_drop_of_another_task_does_not_end_a_poll(target, watch, shape, mode):
+    """Meanwhile Tokio's current task is that other one: its id is written over, and comes back."""
+    program = target(shape)
+    w = watch("--pid", program.pid, "--mode", mode)
+    program.block("sleep", 20, 2)  # so that turns and ids have been learned
+    before = len(program.held())
+    program.ask("drops 24 3", "done")
+    w.expect_blocks(program.held()[before:])
+    w.finish()
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_threshold(target, watch, mode):
     program = target("current")
     w = watch("--pid", program.pid, "--mode", mode, "--threshold", "60ms")

@@ -89,6 +89,7 @@ async fn serve(shape: Shape, mut commands: UnboundedReceiver<String>) {
         match words[0] {
             "block" => block(shape, words[1], number(2), number(3)).await,
             "root" => work::hold_and_say(words[1], number(2), 0),
+            "drops" => block_around_drop(shape, number(1), number(2)).await,
             "panic" => panic_in_task(shape, number(1)).await,
             "pool-panic" => panic_in_pool(number(1)).await,
             "pool" => hold_pool(number(1)).await,
@@ -111,6 +112,26 @@ async fn block(shape: Shape, kind: &str, ms: u64, count: u64) {
     for _ in 0..count {
         let kind = kind.to_string();
         let handle = shape.spawn(async move { work::hold_and_say(&kind, ms, own_id()) });
+        handle.await.expect("it is no panic");
+    }
+    work::say("done");
+}
+
+/// Like `block`, but half way through each task drops the handle of one that has finished: Tokio
+/// drops that one's output then and there, as if it were the current task.
+async fn block_around_drop(shape: Shape, ms: u64, count: u64) {
+    for _ in 0..count {
+        let finished = shape.spawn(async { Box::new(0_u8) });
+        while !finished.is_finished() {
+            task::yield_now().await;
+        }
+        let handle = shape.spawn(async move {
+            let start = work::now_ns();
+            work::hold("sleep", ms / 2);
+            drop(finished);
+            work::hold("sleep", ms / 2);
+            work::say_block("sleep", start, own_id());
+        });
         handle.await.expect("it is no panic");
     }
     work::say("done");

@@ -50,6 +50,11 @@ pub fn burn(rounds: u64) {
 pub fn hold_and_say(kind: &str, ms: u64, task: u64) {
     let start = now_ns();
     hold(kind, ms);
+    say_block(kind, start, task);
+}
+
+/// Of a block that has just ended.
+pub fn say_block(kind: &str, start: u64, task: u64) {
     let ns = now_ns() - start;
     let tid = thread_id();
     say(&format!("block kind={kind} task={task} tid={tid} start={start} ns={ns}"));

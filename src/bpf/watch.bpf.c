@@ -119,9 +119,9 @@ static __always_inline void count_one(__u32 which)
 #define RS_THROTTLE_LOOK_NS 1000000 /* shorter waits are not worth the question */
 #define RS_CLOCK_JIFFIES 25 /* CLOCK_MONOTONIC is steered, by 500 ppm at most: 50 us in 100 ms */
 #define RS_TASK_GROUPS 4
-#define RS_EDGE_SEEN_NS 500000 /* the same, where only looks have seen the start */
 #define RS_EDGE_NS \
 	100000 /* the runtime's own work before or after a future, with cold caches, is shorter */
+#define RS_EDGE_SEEN_NS 500000 /* the same, where only looks have seen the start */
 #define RS_TASK_CANCELLED 32 /* bit 5 of the task state word, all Tokio 1.x */
 #define RS_SITE_WINDOW_NS 100000000
 #define RS_SITE_POLLS_AWAITED 100 /* a window: returns of the first so many are always seen */

@@ -137,8 +137,8 @@ static __always_inline bool is_epoll(__u64 nr)
  * (it is taken away by block_in_place). Without a budget the id may be that of a task (an unconstrained future, or one
  * that the runtime is dropping) or of the thread's own blocking task: doubtful until user space finds out. But one that
  * waits for events is a runtime's driver: a spawn_blocking closure has its id there, too, when it runs a runtime.
- * A block_on caller without a scheduler of its own parks
- * in a futex and does nothing else outside its future: found elsewhere, it polls an unconstrained one.
+ * A block_on caller without a scheduler of its own parks in a futex and does nothing else outside its future: found
+ * elsewhere, it polls an unconstrained one.
  */
 static __always_inline void classify(const struct rs_thread *t, struct task_struct *task,
 				     struct rs_look *k, bool is_mt, bool has_budget,

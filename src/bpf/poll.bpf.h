@@ -307,6 +307,12 @@ __noinline int read_header(struct rs_poll *p)
 	return 0;
 }
 
+/* Whether the scheduler is in the same turn as when the poll was last seen. Only of sampled polls. */
+static __always_inline bool is_in_turn(const struct rs_poll *p, const struct rs_look *k)
+{
+	return p->sched == k->sched && p->tick == k->tick && p->copy == k->copy;
+}
+
 /* Tokio's current task is that of the poll while its future runs: neither at the entry of the poll function, nor at its end. */
 static __always_inline bool is_inside_probed(struct rs_poll *p, const struct rs_look *k)
 {
@@ -315,8 +321,7 @@ static __always_inline bool is_inside_probed(struct rs_poll *p, const struct rs_
 }
 
 /* Either it is still the current task, or a probe will tell its end: ids change inside, e.g. when an output is dropped. */
-static __always_inline bool goes_on_probed(struct rs_thread *t, struct rs_poll *p,
-					   const struct rs_look *k)
+static __always_inline bool goes_on_probed(struct rs_poll *p, const struct rs_look *k)
 {
 	if (is_inside_probed(p, k)) {
 		p->seen = k->now;
@@ -355,11 +360,12 @@ __noinline int imply_root_of_probed(struct rs_thread *t, const struct rs_look *k
 static __always_inline bool is_in_probed(struct rs_thread *t, struct rs_poll *p,
 					 const struct rs_look *k)
 {
-	if (goes_on_probed(t, p, k)) {
-		if (config.is_exact && t->depth == 1 && k->nests && k->flags & RS_POLL_LOCAL)
-			imply_root_of_probed(t, k);
-		if (config.is_exact)
+	if (goes_on_probed(p, k)) {
+		if (config.is_exact) {
+			if (t->depth == 1 && k->nests && k->flags & RS_POLL_LOCAL)
+				imply_root_of_probed(t, k);
 			return true;
+		}
 		/* Probes were taken away: it goes on as a sampled one, with its exact start. */
 		p->flags &= ~(RS_POLL_EXACT_START | RS_POLL_RETURNS);
 		take_over(p, k);
@@ -395,7 +401,7 @@ __noinline int join_poll(struct rs_thread *t, const struct rs_look *k)
 		p->tick = k->tick;
 		p->flags = (p->flags & ~RS_POLL_NO_TICK) | (k->flags & RS_POLL_NO_TICK);
 	}
-	same_turn = p && p->sched == k->sched && p->tick == k->tick && p->copy == k->copy;
+	same_turn = p && is_in_turn(p, k);
 	if (same_turn && p->id == k->id && !is_later_pop(p, &k->local)) {
 		p->seen = k->now;
 		p->left_ns = 0;
@@ -447,7 +453,7 @@ __noinline int leave_polls(struct rs_thread *t, const struct rs_look *k)
 			return 0;
 		if (p->flags & RS_POLL_EXACT_START) {
 			/* without a budget, or a worker's task before or after its future */
-			if (k->kind == RS_LOOK_IDLE && goes_on_probed(t, p, k))
+			if (k->kind == RS_LOOK_IDLE && goes_on_probed(p, k))
 				return 0;
 			place_exact(t, p, k);
 		}

@@ -7,8 +7,8 @@ static __always_inline bool is_asleep_in(const struct rs_poll *p, const struct r
 {
 	if (p->flags & RS_POLL_EXACT_START)
 		return p->id && p->id == k->context_id;
-	return k->kind == RS_LOOK_POLL && p->id == k->id && p->sched == k->sched &&
-	       p->tick == k->tick && p->copy == k->copy && !(p->flags & RS_POLL_NO_TICK);
+	return k->kind == RS_LOOK_POLL && p->id == k->id && is_in_turn(p, k) &&
+	       !(p->flags & RS_POLL_NO_TICK);
 }
 
 /*

@@ -260,7 +260,7 @@ static __always_inline int note_write(struct rs_thread *t, struct rs_poll *p, st
 	bool is_turn;
 
 	take_look(t, k);
-	is_turn = p->flags & RS_POLL_EXACT_START || (k->sched == p->sched && k->tick == p->tick);
+	is_turn = p->flags & RS_POLL_EXACT_START || is_in_turn(p, k);
 	if (is_still_in(p, k, is_turn)) {
 		p->left_ns = 0;
 		return 0;

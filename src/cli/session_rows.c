@@ -34,7 +34,6 @@ static bool find_header(struct session *s, const struct rs_thread *t, const stru
 		{ p->sched ? p->sched - STACK_BELOW_SCHEDULER : 0, STACK_BELOW_SCHEDULER, true },
 		{ t->sp, STACK_SCAN, false },
 	};
-
 	uint64_t known = tasks_header(s->decoder.tasks, p->copy, p->id);
 
 	if (known &&

@@ -547,6 +547,16 @@ static __always_inline void note_turn(struct rs_thread *t, const struct rs_look 
 	t->turn_seen_ns = k->now;
 }
 
+/*
+ * Another task is Tokio's current one since a moment ago, in the turn of a poll that seemed to be left then: it is dropped
+ * inside that poll, or is polled next. Whichever it is, the next look tells.
+ */
+static __always_inline bool is_passing(const struct rs_poll *p, const struct rs_look *k)
+{
+	return p && p->left_ns && k->now - p->left_ns < RS_EDGE_NS && k->kind == RS_LOOK_POLL &&
+	       k->context_id != p->id && (p->flags & RS_POLL_EXACT_START || is_in_turn(p, k));
+}
+
 /* One look at a thread of the target, at k->now: settles what was pending and moves its polls on. */
 __noinline int apply_look(struct rs_thread *t, struct rs_look *k)
 {
@@ -556,6 +566,8 @@ __noinline int apply_look(struct rs_thread *t, struct rs_look *k)
 	settle_spell(t);
 	take_look(t, k);
 	count_one(RS_COUNT_LOOKS);
+	if (is_passing(poll_top(t), k))
+		return 0;
 	k->follows_poll = t->look_kind == RS_LOOK_POLL;
 	t->look_kind = k->kind;
 	if (k->kind == RS_LOOK_UNREADABLE) {

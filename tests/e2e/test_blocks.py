@@ -208,7 +208,7 @@ def test_drop_of_another_task_does_not_end_a_poll(target, watch, shape, mode):
     w = watch("--pid", program.pid, "--mode", mode)
     program.block("sleep", 20, 2)  # so that turns and ids have been learned
     before = len(program.held())
-    program.ask("drops 24 3", "done")
+    program.ask("drops 24 9", "done")
     w.expect_blocks(program.held()[before:])
     w.finish()
 

@@ -313,6 +313,19 @@ static __always_inline bool is_in_turn(const struct rs_poll *p, const struct rs_
 	return p->sched == k->sched && p->tick == k->tick && p->copy == k->copy;
 }
 
+/* The tick has been found since the poll was last seen: k goes by it, p did not. */
+static __always_inline bool has_new_tick(const struct rs_poll *p, const struct rs_look *k)
+{
+	return p->epoch != k->epoch && p->sched == k->sched && p->copy == k->copy;
+}
+
+static __always_inline void adopt_tick(struct rs_poll *p, const struct rs_look *k)
+{
+	p->epoch = k->epoch;
+	p->tick = k->tick;
+	p->flags = (p->flags & ~RS_POLL_NO_TICK) | (k->flags & RS_POLL_NO_TICK);
+}
+
 /* Tokio's current task is that of the poll while its future runs: neither at the entry of the poll function, nor at its end. */
 static __always_inline bool is_inside_probed(struct rs_poll *p, const struct rs_look *k)
 {
@@ -391,15 +404,11 @@ __noinline int join_poll(struct rs_thread *t, const struct rs_look *k)
 			return 0;
 		p = poll_top(t);
 	}
-	if (p && p->epoch != k->epoch && p->id == k->id && p->sched == k->sched &&
-	    p->copy == k->copy) {
-		/* The tick has been found meanwhile: this look goes by it, the last did not. If another poll has begun, then
-		 * since the last look; that is believed where it would be the longer one. */
+	if (p && p->id == k->id && has_new_tick(p, k)) {
+		/* If another poll has begun, then since the last look; that is believed where it would be the longer one. */
 		if (k->now - p->seen > p->seen - p->start_hi)
 			p->start_hi = k->now;
-		p->epoch = k->epoch;
-		p->tick = k->tick;
-		p->flags = (p->flags & ~RS_POLL_NO_TICK) | (k->flags & RS_POLL_NO_TICK);
+		adopt_tick(p, k);
 	}
 	same_turn = p && is_in_turn(p, k);
 	if (same_turn && p->id == k->id && !is_later_pop(p, &k->local)) {

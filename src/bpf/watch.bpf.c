@@ -260,6 +260,8 @@ static __always_inline int note_write(struct rs_thread *t, struct rs_poll *p, st
 	bool is_turn;
 
 	take_look(t, k);
+	if (has_new_tick(p, k))
+		adopt_tick(p, k); /* a turn's end would have been written first */
 	is_turn = p->flags & RS_POLL_EXACT_START || is_in_turn(p, k);
 	if (is_still_in(p, k, is_turn)) {
 		p->left_ns = 0;

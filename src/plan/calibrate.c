@@ -361,19 +361,9 @@ static void add_tick(struct tick_watch *w, int16_t tick, int16_t started, int16_
 
 /*
  * current_thread's Core holds the I/O driver, and mio's Selector in that is larger in a build with debug assertions, as
- * those that the table was made from are. Some rows were measured without them, too.
+ * those that the table was made from are.
  */
 #define MIO_DEBUG_ASSERTIONS 24
-
-static bool is_measured_without_assertions(const struct tokio_layout *r)
-{
-	for (size_t i = 1; i < TOKIO_LAYOUT_CT_VARIANTS; i++)
-		for (size_t j = 1; j < i; j++)
-			if (r->ct[j].tick >= 0 &&
-			    r->ct[i].tick - r->ct[j].tick == MIO_DEBUG_ASSERTIONS)
-				return true;
-	return false;
-}
 
 /* The first variant of a row is the one without I/O. */
 static void add_ticks_without_assertions(struct tick_watch *w, const struct tokio_layout *r)
@@ -388,12 +378,13 @@ static void add_ticks_without_assertions(struct tick_watch *w, const struct toki
 
 static void add_ticks_of_row(struct tick_watch *w, const struct tokio_layout *r, bool is_mt)
 {
-	if (is_mt)
+	if (is_mt) {
 		add_tick(w, r->core_tick_mt, r->core_started_mt, r->core_batch_mt);
-	else if (!is_measured_without_assertions(r))
-		add_ticks_without_assertions(w, r);
-	for (size_t i = 0; !is_mt && i < TOKIO_LAYOUT_CT_VARIANTS; i++)
+		return;
+	}
+	for (size_t i = 0; i < TOKIO_LAYOUT_CT_VARIANTS; i++)
 		add_tick(w, r->ct[i].tick, r->ct[i].started, RS_UNKNOWN);
+	add_ticks_without_assertions(w, r);
 }
 
 void tick_watch_init(struct tick_watch *w, const struct calibration *c, const char *version,
@@ -491,7 +482,7 @@ static bool is_counter(const struct tick_candidate *c)
 
 const struct tick_candidate *tick_watch_settled(const struct tick_watch *w)
 {
-	const struct tick_candidate *only = NULL, *timed = NULL;
+	const struct tick_candidate *untimed = NULL, *timed = NULL;
 	size_t n = 0, n_timed = 0;
 
 	for (size_t i = 0; i < w->n_candidates; i++) {
@@ -499,13 +490,16 @@ const struct tick_candidate *tick_watch_settled(const struct tick_watch *w)
 
 		if (!is_counter(c))
 			continue;
-		only = c;
-		n++;
-		if (c->instants >= c->rises) {
+		if (c->started < 0) {
+			untimed = c;
+			n++;
+		} else if (c->instants >= c->rises) {
 			timed = c;
 			n_timed++;
 		}
 	}
 	/* Two of them move: wait for one to fall. */
-	return n == 1 ? only : n_timed == 1 ? timed : NULL;
+	if (n_timed)
+		return n_timed == 1 ? timed : NULL;
+	return n == 1 ? untimed : NULL;
 }

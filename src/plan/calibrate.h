@@ -32,10 +32,10 @@ int calibrate(pid_t pid, const struct tokio_copy *c, const struct vtable_index *
 /*
  * Which word of the scheduler's Core counts its turns: candidates come from all layouts that agree on CONTEXT (features
  * and build flags move the fields of Core alone), the choice from watching them. Feed it Cores while the program runs;
- * a counter never falls and moves by less than any clock would. Where several move, the layout is believed whose Instant
- * of the turn's batch is one, too: the words of other layouts' ticks may be counters of their own (parks, for example).
+ * a counter never falls and moves by less than any clock would. A layout that has an Instant of the turn's batch is
+ * believed only if that is one, too: the words of other layouts' ticks may be counters of their own (parks, for example).
  */
-#define TICK_CANDIDATES 16
+#define TICK_CANDIDATES 24
 #define TICK_CORES 8
 
 struct tick_candidate {

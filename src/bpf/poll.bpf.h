@@ -178,6 +178,7 @@ static __always_inline struct rs_poll *push_poll(struct rs_thread *t)
 	}
 	__builtin_memset(p, 0, sizeof(*p));
 	p->worker = RS_UNKNOWN;
+	t->writes = 0;
 	t->depth++;
 	return p;
 }

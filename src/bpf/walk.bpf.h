@@ -107,6 +107,39 @@ static __always_inline bool is_settled(struct rs_thread *t, __u64 now, __u64 swi
 }
 
 /*
+ * A walk reads the target's memory, which takes its time, and a thread that wakes up meanwhile needs its row: the walk
+ * works on a copy, and only if the thread still sleeps is that put back.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rs_thread);
+} walk_row SEC(".maps");
+
+static __always_inline struct rs_thread *copy_row(const struct rs_thread *t)
+{
+	__u32 zero = 0;
+	struct rs_thread *copy = bpf_map_lookup_elem(&walk_row, &zero);
+
+	if (!copy || bpf_probe_read_kernel(copy, sizeof(*copy), t) || copy->seq & 1)
+		return NULL;
+	return copy;
+}
+
+static __always_inline void put_back(struct rs_thread *t, struct rs_thread *copy,
+				     struct task_struct *task)
+{
+	if (t->seq != copy->seq || !row_lock(t))
+		return;
+	copy->seq = t->seq;
+	if (task->nvcsw + task->nivcsw == copy->switches && task->__state &&
+	    !(task->flags & RS_PF_EXITING))
+		bpf_probe_read_kernel(t, sizeof(*t), copy);
+	row_unlock(t);
+}
+
+/*
  * Looks at threads that sleep and were met by no tick and no switch: once after attaching, for each copy of Tokio, and
  * again and again while switches are being skipped. A thread that wakes up meanwhile is left to the other programs.
  */
@@ -115,7 +148,7 @@ int on_walk(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct rs_look k = { .now = bpf_ktime_get_ns(), .is_asleep = 1 };
-	struct rs_thread *t;
+	struct rs_thread *t, *copy;
 	__u64 switches;
 	bool is_new;
 
@@ -129,22 +162,20 @@ int on_walk(struct bpf_iter__task *ctx)
 		return 0;
 	if (!t)
 		t = thread_of_or_new(task);
-	if (!t || !row_lock(t))
+	copy = t ? copy_row(t) : NULL;
+	if (!copy)
 		return 0;
-	t->switches = switches;
-	t->sleeps = task->nvcsw;
+	copy->switches = switches;
+	copy->sleeps = task->nvcsw;
 	if (is_new)
-		walk_new(t, task, &k);
+		walk_new(copy, task, &k);
 	else
-		walk_skipped(t, task, &k);
-	if (task->nvcsw + task->nivcsw != switches || !task->__state) {
-		t->depth = 0;
-	} else if (k.is_inside || is_new) {
-		if (k.is_inside)
-			describe_sleep((struct rs_memory){ task, true }, t);
-		t->out_ns = k.now;
-	}
-	row_unlock(t);
+		walk_skipped(copy, task, &k);
+	if (k.is_inside)
+		describe_sleep((struct rs_memory){ task, true }, copy);
+	if (k.is_inside || is_new)
+		copy->out_ns = k.now;
+	put_back(t, copy, task);
 	return 0;
 }
 

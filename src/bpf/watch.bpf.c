@@ -123,6 +123,7 @@ static __always_inline void count_one(__u32 which)
 	100000 /* the runtime's own work before or after a future, with cold caches, is shorter */
 #define RS_EDGE_SEEN_NS 500000 /* the same, where only looks have seen the start */
 #define RS_TASK_CANCELLED 32 /* bit 5 of the task state word, all Tokio 1.x */
+#define RS_WRITES 32 /* each a trap; two for each task that is dropped inside the poll */
 #define RS_SITE_WINDOW_NS 100000000
 #define RS_SITE_POLLS_AWAITED 100 /* a window: returns of the first so many are always seen */
 #define RS_SITE_SLOW_NS 2000000000ULL
@@ -253,7 +254,8 @@ static __always_inline bool is_still_in(struct rs_poll *p, const struct rs_look 
 /*
  * The poll at the top is one whose task id word is watched, and the word was written. With the id that the thread has
  * between polls: it has ended. With another task's: that one is polled next, or is dropped inside this poll (JoinHandle
- * and abort do so), and the next write gives the word back. Returns 1 when there is nothing left to watch.
+ * and abort do so), and the next write gives the word back. After so many of those only looks tell the end. Returns 1 when
+ * there is nothing left to watch.
  */
 static __always_inline int note_write(struct rs_thread *t, struct rs_poll *p, struct rs_look *k)
 {
@@ -265,7 +267,7 @@ static __always_inline int note_write(struct rs_thread *t, struct rs_poll *p, st
 	is_turn = p->flags & RS_POLL_EXACT_START || is_in_turn(p, k);
 	if (is_still_in(p, k, is_turn)) {
 		p->left_ns = 0;
-		return 0;
+		return ++t->writes >= RS_WRITES;
 	}
 	if (is_turn && !p->left_ns) {
 		if (p->flags & RS_POLL_EXACT_START)
@@ -274,7 +276,7 @@ static __always_inline int note_write(struct rs_thread *t, struct rs_poll *p, st
 		t->last_ns = k->now; /* whatever comes next begins now */
 		t->look_kind = k->kind;
 		if (k->context_id && k->context_id != t->idle_id)
-			return 0;
+			return ++t->writes >= RS_WRITES;
 	}
 	close_poll(t, p->seen, k->now);
 	return 1;
@@ -380,26 +382,29 @@ static __always_inline void out_in_poll(struct rs_cpu *cpu, struct rs_thread *t,
 	}
 }
 
-static __always_inline void look_at_out(struct rs_cpu *cpu, struct task_struct *task,
+/* False when the row is being changed: then nothing is known of this switch. */
+static __always_inline bool look_at_out(struct rs_cpu *cpu, struct task_struct *task,
 					struct rs_thread *t, bool is_asleep)
 {
 	struct rs_look k = { .now = bpf_ktime_get_ns(), .is_asleep = is_asleep };
-	__u64 timer = timer_start(cpu, k.now);
+	__u64 timer;
 
-	if (row_lock(t)) {
-		note_gap(t, k.now, 1);
-		apply_look(t, &k);
-		if (t->depth)
-			out_in_poll(cpu, t, &k);
-		if (is_asleep)
-			remember_park(t, (struct pt_regs *)bpf_task_pt_regs(task));
-		row_unlock(t);
-	}
+	if (!row_lock(t))
+		return false;
+	timer = timer_start(cpu, k.now);
+	note_gap(t, k.now, 1);
+	apply_look(t, &k);
+	if (t->depth)
+		out_in_poll(cpu, t, &k);
+	if (is_asleep)
+		remember_park(t, (struct pt_regs *)bpf_task_pt_regs(task));
+	row_unlock(t);
 	t->out_kind = is_asleep ? RS_OUT_ASLEEP : RS_OUT_PREEMPTED;
 	t->out_ns = k.now;
 	if (!is_asleep)
 		t->preempted_ns = k.now;
 	timer_stop(cpu, timer);
+	return true;
 }
 
 /*
@@ -448,10 +453,8 @@ static __always_inline void switched_out(struct rs_cpu *cpu, struct task_struct 
 		return;
 	}
 	/* Whatever the ration says: a poll that was seen has ended before the thread parks. */
-	if (is_park || take_token(cpu, is_asleep)) {
-		look_at_out(cpu, task, t, is_asleep);
+	if ((is_park || take_token(cpu, is_asleep)) && look_at_out(cpu, task, t, is_asleep))
 		return;
-	}
 	resolve_park(t, task, ~0ULL, task->nvcsw + task->nivcsw == t->switches + 1);
 	if (is_asleep)
 		wake_reader(cpu, t, bpf_ktime_get_ns()); /* it walks, then */

@@ -182,7 +182,7 @@ struct rs_thread {
 	__u8 out_kind; /* enum rs_out */
 	__u8 look_kind; /* enum rs_look_kind of the last look */
 	__u8 idle_copy; /* copy the thread was last seen in */
-	__u8 pad;
+	__u8 writes; /* of the task id word that is watched, in this poll */
 	__u16 out_mode;
 	__u64 out_ns; /* switched out since; 0 = on CPU */
 	__u64 switches, sleeps; /* nvcsw + nivcsw, and nvcsw alone, at the last look */

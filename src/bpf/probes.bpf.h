@@ -47,7 +47,10 @@ __noinline int end_exact(struct rs_thread *t, struct rs_poll *p, __u64 now)
 	return 0;
 }
 
-/* Marks the function as one whose polls get long, and ends the poll somewhere since it was last seen. */
+/*
+ * Ends the poll somewhere since it was last seen. If it was seen for long, the function is marked as one whose polls get
+ * long; else the thread may have waited for a CPU before the next poll.
+ */
 __noinline int end_unseen(struct rs_thread *t, struct rs_poll *p, __u64 now)
 {
 	if (!t || !p)
@@ -57,7 +60,7 @@ __noinline int end_unseen(struct rs_thread *t, struct rs_poll *p, __u64 now)
 	struct rs_look k = { .now = now };
 
 	if (now - p->start_lo >= config.threshold_ns) {
-		if (site)
+		if (site && p->seen - p->start_lo >= config.threshold_ns / 2)
 			site->slow_until_ns = now + RS_SITE_SLOW_NS;
 		take_look(t, &k);
 		place_exact(t, p, &k);

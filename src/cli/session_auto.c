@@ -20,6 +20,17 @@
 #define TICKS_SHARE 0.6
 #define TICK_HANDLER_NS 1000 /* what the kernel side does at one (measured) */
 
+/*
+ * Who asks for exact mode pays for each poll; a few hundred ticks a second more are less than the returns of all polls,
+ * which have to be awaited where ticks may miss a block.
+ */
+static unsigned int least_freq(const struct options *o)
+{
+	uint64_t freq = (PERIODS_TO_SEE * SECOND_NS + o->threshold_ns - 1) / o->threshold_ns;
+
+	return o->mode == MODE_EXACT && freq <= o->freq ? freq : 1;
+}
+
 void auto_choose_freq(struct session *s)
 {
 	const struct options *o = s->options;
@@ -34,7 +45,7 @@ void auto_choose_freq(struct session *s)
 		     (s->tick_ns + TICK_HANDLER_NS) / targets;
 	if (affordable >= o->freq)
 		return;
-	s->freq = affordable > 1 ? affordable : 1;
+	s->freq = affordable > least_freq(o) ? affordable : least_freq(o);
 	session_warn(
 		s,
 		"sampling %u times a second instead of %u: an interrupt costs %.1f us here, and the budget is %g %%",

@@ -457,11 +457,25 @@ void tick_watch_feed(struct tick_watch *w, pid_t pid, uint64_t core)
 	}
 }
 
+static bool has_clock(const struct tick_watch *w)
+{
+	for (size_t i = 0; i < w->n_candidates; i++)
+		if (!w->candidates[i].is_out && w->candidates[i].instants)
+			return true;
+	return false;
+}
+
+/* Other words may move inside a poll: with a clock in sight only those that have one. */
 static size_t add_prior(const struct tick_watch *w, bool is_moving, int16_t ret[RS_TICKS], size_t n)
 {
-	for (size_t i = 0; i < w->n_candidates && n < RS_TICKS; i++)
-		if (!w->candidates[i].is_out && (w->candidates[i].rises > 0) == is_moving)
-			ret[n++] = w->candidates[i].tick;
+	bool is_timed = has_clock(w);
+
+	for (size_t i = 0; i < w->n_candidates && n < RS_TICKS; i++) {
+		const struct tick_candidate *c = &w->candidates[i];
+
+		if (!c->is_out && (c->rises > 0) == is_moving && (c->instants || !is_timed))
+			ret[n++] = c->tick;
+	}
 	return n;
 }
 

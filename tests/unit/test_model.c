@@ -131,11 +131,14 @@ static void of_two_counters_the_one_with_a_clock_is_the_tick(void **state)
 	}
 	assert_non_null(tick_watch_settled(&w));
 	assert_int_equal(tick_watch_settled(&w)->tick, 64);
+	tick_watch_prior(&w, prior);
+	assert_int_equal(prior[0], 64);
+	assert_int_equal(prior[1], RS_UNKNOWN);
+	w.candidates[1].instants = 0; /* no clock, no tick: the right layout is another one */
+	assert_null(tick_watch_settled(&w));
 	tick_watch_prior(&w, prior); /* both */
 	assert_int_equal(prior[0], 0);
 	assert_int_equal(prior[1], 64);
-	w.candidates[1].instants = 0; /* no clock, no tick: the right layout is another one */
-	assert_null(tick_watch_settled(&w));
 	w.candidates[0].started = w.candidates[1].started = RS_UNKNOWN;
 	assert_null(tick_watch_settled(&w)); /* two counters */
 }

@@ -559,12 +559,14 @@ static __always_inline void note_turn(struct rs_thread *t, const struct rs_look 
 
 /*
  * Another task is Tokio's current one since a moment ago, in the turn of a poll that seemed to be left then: it is dropped
- * inside that poll, or is polled next. Whichever it is, the next look tells.
+ * inside that poll, or is polled next. Whichever it is, the next look tells; but one that sleeps is a poll.
  */
 static __always_inline bool is_passing(const struct rs_poll *p, const struct rs_look *k)
 {
-	return p && p->left_ns && k->now - p->left_ns < RS_EDGE_NS && k->kind == RS_LOOK_POLL &&
-	       k->context_id != p->id && (p->flags & RS_POLL_EXACT_START || is_in_turn(p, k));
+	return p && p->left_ns && !k->is_asleep && k->now - p->left_ns < RS_EDGE_NS &&
+	       k->kind == RS_LOOK_POLL && k->context_id != p->id &&
+	       !(p->flags & RS_POLL_DOUBTFUL) &&
+	       (p->flags & RS_POLL_EXACT_START || is_in_turn(p, k));
 }
 
 /* One look at a thread of the target, at k->now: settles what was pending and moves its polls on. */

@@ -3,6 +3,8 @@
 #ifndef RS_BPF_POLL_H
 #define RS_BPF_POLL_H
 
+#include "bpf/turn.bpf.h"
+
 /*
  * The functions below are global ones, although nobody else calls them: the verifier then looks at each once and alone,
  * instead of at every path through all of them. Their pointers may be NULL for all it knows.
@@ -308,25 +310,6 @@ __noinline int read_header(struct rs_poll *p)
 	return 0;
 }
 
-/* Whether the scheduler is in the same turn as when the poll was last seen. Only of sampled polls. */
-static __always_inline bool is_in_turn(const struct rs_poll *p, const struct rs_look *k)
-{
-	return p->sched == k->sched && p->tick == k->tick && p->copy == k->copy;
-}
-
-/* The tick has been found since the poll was last seen: k goes by it, p did not. */
-static __always_inline bool has_new_tick(const struct rs_poll *p, const struct rs_look *k)
-{
-	return p->epoch != k->epoch && p->sched == k->sched && p->copy == k->copy;
-}
-
-static __always_inline void adopt_tick(struct rs_poll *p, const struct rs_look *k)
-{
-	p->epoch = k->epoch;
-	p->tick = k->tick;
-	p->flags = (p->flags & ~RS_POLL_NO_TICK) | (k->flags & RS_POLL_NO_TICK);
-}
-
 /* Tokio's current task is that of the poll while its future runs: neither at the entry of the poll function, nor at its end. */
 static __always_inline bool is_inside_probed(struct rs_poll *p, const struct rs_look *k)
 {
@@ -543,18 +526,6 @@ static __always_inline __u64 user_sp(void)
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
 	return BPF_CORE_READ(regs, sp);
-}
-
-/* Outside polls there is no turn. */
-static __always_inline void note_turn(struct rs_thread *t, const struct rs_look *k)
-{
-	__u64 sched = k->kind == RS_LOOK_POLL ? k->sched : 0;
-
-	if (sched != t->turn_sched || k->tick != t->turn_tick)
-		t->turn_lo = t->turn_seen_ns;
-	t->turn_sched = sched;
-	t->turn_tick = k->tick;
-	t->turn_seen_ns = k->now;
 }
 
 /*

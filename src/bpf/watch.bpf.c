@@ -123,7 +123,7 @@ static __always_inline void count_one(__u32 which)
 	100000 /* the runtime's own work before or after a future, with cold caches, is shorter */
 #define RS_EDGE_SEEN_NS 500000 /* the same, where only looks have seen the start */
 #define RS_TASK_CANCELLED 32 /* bit 5 of the task state word, all Tokio 1.x */
-#define RS_WRITES 32 /* each a trap; two for each task that is dropped inside the poll */
+#define RS_WRITES 32 /* each a trap; after so many in one poll only looks tell its end */
 #define RS_SITE_WINDOW_NS 100000000
 #define RS_SITE_POLLS_AWAITED 100 /* a window: returns of the first so many are always seen */
 #define RS_SITE_SLOW_NS 2000000000ULL
@@ -254,8 +254,7 @@ static __always_inline bool is_still_in(struct rs_poll *p, const struct rs_look 
 /*
  * The poll at the top is one whose task id word is watched, and the word was written. With the id that the thread has
  * between polls: it has ended. With another task's: that one is polled next, or is dropped inside this poll (JoinHandle
- * and abort do so), and the next write gives the word back. After so many of those only looks tell the end. Returns 1 when
- * there is nothing left to watch.
+ * and abort do so), and the next write gives the word back. Returns 1 when there is nothing left to watch.
  */
 static __always_inline int note_write(struct rs_thread *t, struct rs_poll *p, struct rs_look *k)
 {
@@ -267,7 +266,7 @@ static __always_inline int note_write(struct rs_thread *t, struct rs_poll *p, st
 	is_turn = p->flags & RS_POLL_EXACT_START || is_in_turn(p, k);
 	if (is_still_in(p, k, is_turn)) {
 		p->left_ns = 0;
-		return ++t->writes >= RS_WRITES;
+		return 0;
 	}
 	if (is_turn && !p->left_ns) {
 		if (p->flags & RS_POLL_EXACT_START)
@@ -276,7 +275,7 @@ static __always_inline int note_write(struct rs_thread *t, struct rs_poll *p, st
 		t->last_ns = k->now; /* whatever comes next begins now */
 		t->look_kind = k->kind;
 		if (k->context_id && k->context_id != t->idle_id)
-			return ++t->writes >= RS_WRITES;
+			return 0;
 	}
 	close_poll(t, p->seen, k->now);
 	return 1;
@@ -303,7 +302,7 @@ int on_id_write(struct bpf_perf_event_data *ctx)
 	settle_spell(t);
 	p = poll_top(t);
 	if (p && !(p->flags & (RS_POLL_RETURNS | RS_POLL_EXACT_END)))
-		is_done = note_write(t, p, &k);
+		is_done = note_write(t, p, &k) || ++t->writes >= RS_WRITES;
 	row_unlock(t);
 	return is_done;
 }

@@ -35,6 +35,7 @@ void auto_choose_freq(struct session *s)
 {
 	const struct options *o = s->options;
 	size_t targets = o->n_pids > 1 ? o->n_pids : 1;
+	unsigned int least = least_freq(o);
 	double affordable;
 
 	s->freq = o->freq;
@@ -45,7 +46,7 @@ void auto_choose_freq(struct session *s)
 		     (s->tick_ns + TICK_HANDLER_NS) / targets;
 	if (affordable >= o->freq)
 		return;
-	s->freq = affordable > least_freq(o) ? affordable : least_freq(o);
+	s->freq = affordable > least ? affordable : least;
 	session_warn(
 		s,
 		"sampling %u times a second instead of %u: an interrupt costs %.1f us here, and the budget is %g %%",

@@ -5,7 +5,10 @@
 #   make demo       install what is missing, build, and watch an example program for 45 s
 #   make test       install what is missing, build, run every test
 #   make truth      the long accuracy run; writes doc/ACCURACY.md's table
-#   make bench      the cost measurements; writes doc/OVERHEAD.md's table
+#   make healthy    an hour of healthy programs: nothing may be reported
+#   make foreign    programs written elsewhere; downloads and builds them
+#   make bench      the cost measurements; writes doc/OVERHEAD.md's table, fails when a promise is broken
+#   make cycle      200 times attach, detach and kill: nothing may be left behind
 #   make check      layers, formatting, documentation
 #   make install    to $(DESTDIR)$(PREFIX)
 #   make clean      remove what was built
@@ -14,7 +17,7 @@ BUILD = build
 PREFIX = /usr/local
 ENV = . ./tools/env.sh &&
 
-.PHONY: all build asan examples demo test truth bench check format tidy install clean
+.PHONY: all build asan examples demo test truth healthy foreign bench cycle check format tidy install clean
 
 all: build
 
@@ -47,10 +50,25 @@ truth:
 	$(MAKE) --no-print-directory build
 	$(ENV) $$PYTHON tests/truth/run.py --long
 
+healthy:
+	tools/bootstrap.sh test
+	$(MAKE) --no-print-directory build
+	$(ENV) $$PYTHON tests/truth/run.py --healthy 60
+
+foreign:
+	tools/bootstrap.sh foreign
+	$(MAKE) --no-print-directory build
+	$(ENV) $$PYTHON tests/foreign/run.py
+
 bench:
 	tools/bootstrap.sh test bench
 	$(MAKE) --no-print-directory build
-	$(ENV) $$PYTHON bench/bench.py --write
+	$(ENV) $$PYTHON bench/bench.py --write --check
+
+cycle:
+	tools/bootstrap.sh
+	$(MAKE) --no-print-directory build
+	$(ENV) $$PYTHON bench/cycle.py --count 200
 
 check: build
 	$(ENV) $$PYTHON tools/check_layers.py

@@ -251,6 +251,17 @@ def test_attach_time_counts_where_it_is_promised():
     assert not limits.check([result("storm", attach_s=estimate(0.8))])
 
 
+def test_a_broken_promise_is_written_and_fails(monkeypatch):
+    written = []
+    monkeypatch.setattr(bench, "run", lambda args: {
+        "machine": report.machine(), "date": "2000-01-01", "rounds": "9", "window_s": 1.0, "interrupt_text": "2 µs",
+        "bpf_floor_ns": None, "stolen_percent": 0, "failed": [], "results": [result(peak_rss_mb=55.0)]})
+    monkeypatch.setattr(bench, "write_page", written.append)
+    assert bench.main(["--no-build", "--write", "--check"]) == 1
+    assert len(written) == 1
+    assert bench.main(["--no-build"]) == 0
+
+
 # Cycles
 
 

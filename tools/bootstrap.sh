@@ -9,6 +9,7 @@
 #   build   compiler, BPF tools, libraries, Rust for the examples (always included)
 #   test    what `make test` and `make truth` need beyond that
 #   bench   the other profilers that `make bench` runs beside ours
+#   foreign what `make foreign` delays system calls with; programs that cannot be had are skipped
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -50,6 +51,7 @@ test  pymod  pytest                python3-pytest    python3-pytest         pyth
 test  pymod  jsonschema            python3-jsonschema python3-jsonschema    python-jsonschema
 test  cmd    setpriv               util-linux        util-linux             util-linux
 test  cmd    bpftrace              bpftrace          bpftrace               bpftrace
+foreign cmd  strace                strace            strace                 strace
 bench bcc    offcputime            bpfcc-tools       bcc-tools              bcc-tools
 bench perf   perf                  linux-perf|linux-tools-KERNEL|linux-tools-generic perf perf
 '
@@ -64,7 +66,7 @@ fail() {
 }
 
 usage() {
-	sed -n '8,11s/^# \{0,1\}//p' "$0"
+	sed -n '8,12s/^# \{0,1\}//p' "$0"
 	exit "$1"
 }
 
@@ -245,7 +247,7 @@ for word in "$@"; do
 	case $word in
 	--dry-run) is_dry=yes ;;
 	build) ;;
-	test | bench) groups="$groups $word" ;;
+	test | bench | foreign) groups="$groups $word" ;;
 	-h | --help) usage 0 ;;
 	*) usage 2 >&2 ;;
 	esac

@@ -23,14 +23,14 @@ from pathlib import Path
 from typing import Callable, List, Optional
 from xml.etree import ElementTree
 
+from rust_version import NEWEST_TOKIO, too_old
+
 ROOT = Path(__file__).resolve().parent.parent
 TIMED_OUT = 124  # exit code of timeout(1)
 SKIPPED = 77  # a part's own exit code for "this machine does not let me"
 SECOND_TRIES = re.compile(r"^(\d+) tests needed a second try$", re.MULTILINE)
 SCORES = re.compile(r"^(\d+) scores, (\d+) below their floors\b", re.MULTILINE)
 BELOW = re.compile(r"^BELOW .+$", re.MULTILINE)
-# The newest Tokio, of the accuracy programs and of the cost harness's loads, needs this Rust.
-TRUTH_RUST_MINOR = 80
 
 
 @dataclass
@@ -93,19 +93,6 @@ def count_scores(output):
         return None
     scores, failed = int(found.group(1)), int(found.group(2))
     return Counts(passed=max(scores - failed, 0), failed=failed, names=BELOW.findall(output))
-
-
-def old_rust():
-    """Why the accuracy programs cannot be built, or None."""
-    try:
-        text = subprocess.run(["rustc", "--version"], capture_output=True, text=True,
-                              check=True).stdout
-        minor = int(re.match(r"rustc 1\.(\d+)", text).group(1))
-    except (OSError, subprocess.CalledProcessError, AttributeError):
-        return "there is no rustc that works"
-    if minor < TRUTH_RUST_MINOR:
-        return f"needs Rust 1.{TRUTH_RUST_MINOR} or newer, this is {text.strip()}"
-    return None
 
 
 def sudo(command, build):
@@ -184,7 +171,7 @@ def all_parts(build, python):
     asan = ROOT / "build-asan"
     truth, tools = ROOT / "tests" / "truth", ROOT / "tools"
     make = ["make", "--no-print-directory"]
-    no_truth = old_rust()
+    no_truth = too_old("rustc", NEWEST_TOKIO)
     return [
         Part("build", [*make, "build", f"BUILD={build}"], is_fatal=True),
         Part("build, sanitizers", [*make, "asan"]),

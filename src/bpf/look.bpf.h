@@ -132,6 +132,12 @@ static __always_inline bool is_epoll(__u64 nr)
 	return nr == RS_NR_EPOLL_WAIT || nr == RS_NR_EPOLL_PWAIT || nr == RS_NR_EPOLL_PWAIT2;
 }
 
+/* Between two polls of one turn a worker has a budget, and the id of the blocking task it runs in; 0 only around id guards. */
+static __always_inline bool is_workers_own(const struct rs_thread *t, const struct rs_look *k)
+{
+	return !k->id || k->id == t->base_id;
+}
+
 /*
  * The table of tokio-internals.md E. In a poll: coop budget set, runtime entered, and the scheduler's core in place
  * (it is taken away by block_in_place). Without a budget the id may be that of a task (an unconstrained future, or one
@@ -148,8 +154,7 @@ static __always_inline void classify(const struct rs_thread *t, struct task_stru
 	if (k->is_entered && has_budget) {
 		if (k->sched && !k->core)
 			k->kind = RS_LOOK_IN_PLACE;
-		else if (!(k->sched && is_mt &&
-			   !k->id)) /* a worker's id is 0 only around its id guard */
+		else if (!(k->sched && is_mt && is_workers_own(t, k)))
 			k->kind = RS_LOOK_POLL;
 	} else if (k->is_entered && k->sched && !k->core && is_parked(task, k)) {
 		k->kind = RS_LOOK_IN_PLACE; /* block_on inside block_in_place, parked */

@@ -99,21 +99,32 @@ static __always_inline void end_unawaited(struct rs_thread *t, struct rs_poll *p
 	end_unseen(t, p, now);
 }
 
+/* One more return that is awaited; false when the window has had its share of them. */
+static __always_inline bool takes_share(struct rs_ration *r, __u64 now, __u32 share)
+{
+	if (now - r->window_ns > RS_RATION_WINDOW_NS) {
+		r->window_ns = now;
+		r->awaited = 0;
+	}
+	if (r->awaited >= share)
+		return false;
+	r->awaited++;
+	return true;
+}
+
 /*
  * Whether this poll is worth a return probe, which costs as much again as the entry's. Functions polled so often that
- * it would add up go without: the time to the next entry bounds their polls, until one of them gets long.
+ * it would add up go without, and so does the rest where many functions are polled now and then: the time to the next
+ * entry bounds their polls, until one of them gets long.
  */
-static __always_inline bool wants_return(__u64 cookie, __u64 now)
+static __always_inline bool wants_return(struct rs_cpu *cpu, __u64 cookie, __u64 now)
 {
 	struct rs_site *site = site_of(cookie);
 
 	if (!site || config.is_fine || site->slow_until_ns > now)
 		return true;
-	if (now - site->window_ns > RS_SITE_WINDOW_NS) {
-		site->window_ns = now;
-		site->polls = 0;
-	}
-	return ++site->polls < RS_SITE_POLLS_AWAITED;
+	return takes_share(&site->returns, now, RS_SITE_RETURNS) &&
+	       takes_share(&cpu->returns, now, RS_CPU_RETURNS);
 }
 
 /* A poll begins and no other is under way: switches before it that nobody looked at do not matter any more. */
@@ -195,21 +206,21 @@ static __always_inline void leave_poll(struct pt_regs *ctx, struct rs_thread *t,
 static __always_inline int on_enter(struct pt_regs *ctx, bool is_always_awaited)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct rs_cpu *cpu = this_cpu();
 	__u64 now, cookie;
 	struct rs_thread *t;
 	bool is_awaited;
 
-	if (!is_target(task) || !config.is_exact)
+	if (!cpu || !is_target(task) || !config.is_exact)
 		return 1;
 	t = thread_of_or_new(task);
 	if (!t || !row_lock(t))
 		return 1;
 	now = bpf_ktime_get_ns();
 	cookie = bpf_get_attach_cookie(ctx);
-	is_awaited = is_always_awaited || wants_return(cookie, now);
-	count_one(RS_COUNT_POLLS);
-	if (is_awaited)
-		count_one(RS_COUNT_RETURNS);
+	is_awaited = is_always_awaited || wants_return(cpu, cookie, now);
+	cpu->counts[RS_COUNT_POLLS]++;
+	cpu->counts[RS_COUNT_RETURNS] += is_awaited;
 	enter_poll(ctx, t, cookie, now, is_awaited);
 	row_unlock(t);
 	return !is_awaited;

@@ -124,8 +124,9 @@ static __always_inline void count_one(__u32 which)
 #define RS_EDGE_SEEN_NS 500000 /* the same, where only looks have seen the start */
 #define RS_TASK_CANCELLED 32 /* bit 5 of the task state word, all Tokio 1.x */
 #define RS_WRITES 32 /* each a trap; after so many in one poll only looks tell its end */
-#define RS_SITE_WINDOW_NS 100000000
-#define RS_SITE_POLLS_AWAITED 100 /* a window: returns of the first so many are always seen */
+#define RS_RATION_WINDOW_NS 100000000
+#define RS_SITE_RETURNS 100 /* awaited of one function in a window, on each CPU */
+#define RS_CPU_RETURNS 400 /* of all functions: some 0.5 % of the CPU */
 #define RS_SITE_SLOW_NS 2000000000ULL
 #define RS_HEADER_WORDS 8 /* read of a task's header; a power of two */
 #define RS_NR_POLL 7

@@ -121,11 +121,15 @@ struct rs_local {
 #define RS_SITE_DROP 0x08000000 /* the function drops the future instead of polling it */
 #define RS_SITE_COPY_SHIFT 28
 
+/* Returns awaited since the start of a window. */
+struct rs_ration {
+	__u64 window_ns, awaited;
+};
+
 /* What one CPU remembers of a probed function, to decide whether the returns of its polls are worth their price. */
 struct rs_site {
 	__u64 slow_until_ns; /* a poll of it was long: its returns are awaited until then */
-	__u64 window_ns; /* `polls` counts since then */
-	__u64 polls;
+	struct rs_ration returns;
 };
 
 /* One reason to be off CPU inside a poll. */
@@ -233,12 +237,8 @@ enum rs_event_kind {
 	RS_EVENT_SUSPECT = 6, /* a poll gets long: only a head, wakes the reader */
 };
 
-enum rs_marker {
-	RS_MARKER_START = 1,
-	RS_MARKER_START_RETURN = 2,
-	RS_MARKER_END = 3,
-	RS_MARKER_END_RETURN = 4
-};
+/* What is marked lies between the return of the one function and the call of the other. */
+enum rs_marker { RS_MARKER_START = 1, RS_MARKER_END = 2 };
 
 struct rs_event_head {
 	__u32 kind;
@@ -286,7 +286,8 @@ enum rs_counter {
 	RS_COUNT_BUSY = 13, /* looks that met a probe at work on the same thread */
 	RS_COUNT_RETURNS = 14, /* polls whose return is seen by a probe, too */
 	RS_COUNT_TICKS = 15, /* interrupts that hit the target */
-	RS_COUNT_MAX = 16,
+	RS_COUNT_VAGUE = 16, /* user space: decoder.vague */
+	RS_COUNT_MAX = 17,
 };
 
 /* What one CPU counts for itself. */
@@ -295,6 +296,7 @@ struct rs_cpu {
 	__u64 suspects_ns; /* last RS_EVENT_SUSPECT */
 	__s64 tokens; /* switches that may be looked at; refilled at each tick */
 	__u64 refilled_ns, refilled_jiffies;
+	struct rs_ration returns; /* of all functions that are not slow */
 };
 
 /* One thread as the task iterator reports it (learn.bpf.c). */

@@ -44,7 +44,7 @@ static time_t seconds(void)
 }
 
 /* In the child: the error of a failed exec goes back through the pipe, which a successful exec closes. */
-static void execute(char **argv, int pipe_fd)
+static void execute(char **argv, int nice, int pipe_fd)
 {
 	sigset_t none;
 	int e;
@@ -52,7 +52,7 @@ static void execute(char **argv, int pipe_fd)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
-	setpriority(PRIO_PROCESS, 0, 0);
+	setpriority(PRIO_PROCESS, 0, nice);
 	execvp(argv[0], argv);
 	e = errno;
 	if (write(pipe_fd, &e, sizeof(e)) < 0)
@@ -60,7 +60,7 @@ static void execute(char **argv, int pipe_fd)
 	_exit(127);
 }
 
-int child_start(char **argv, struct child **ret, struct rs_error *err)
+int child_start(char **argv, int nice, struct child **ret, struct rs_error *err)
 {
 	struct child *c = calloc(1, sizeof(*c));
 	int fds[2], e = 0;
@@ -71,7 +71,7 @@ int child_start(char **argv, struct child **ret, struct rs_error *err)
 	}
 	c->pid = fork();
 	if (c->pid == 0)
-		execute(argv, fds[1]);
+		execute(argv, nice, fds[1]);
 	close(fds[1]);
 	if (c->pid < 0)
 		e = EAGAIN;
@@ -173,7 +173,8 @@ void child_set_aside(struct child *c, pid_t pid)
 
 bool child_has_exited(struct child *c)
 {
-	if (!c->has_exited && waitpid(c->pid, &c->status, WNOHANG) == c->pid)
+	/* An error says that there is nothing left to wait for. */
+	if (!c->has_exited && waitpid(c->pid, &c->status, WNOHANG))
 		c->has_exited = true;
 	return c->has_exited;
 }
@@ -184,12 +185,13 @@ void child_signal(struct child *c, int signal)
 		kill(c->pid, signal);
 }
 
-int child_exit_code(struct child *c)
+pid_t child_pid(const struct child *c)
 {
-	while (!c->has_exited) {
-		if (waitpid(c->pid, &c->status, 0) == c->pid || errno != EINTR)
-			c->has_exited = true;
-	}
+	return c->pid;
+}
+
+int child_exit_code(const struct child *c)
+{
 	return WIFSIGNALED(c->status) ? 128 + WTERMSIG(c->status) : WEXITSTATUS(c->status);
 }
 

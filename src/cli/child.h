@@ -11,16 +11,17 @@
 
 struct child;
 
-/* Starts the command; -ESRCH when it cannot be executed. */
-int child_start(char **argv, struct child **ret, struct rs_error *err);
+/* Starts the command at this nice value; -ESRCH when it cannot be executed. */
+int child_start(char **argv, int nice, struct child **ret, struct rs_error *err);
 /* It and its descendants that are worth a look now; those set aside come back after a while or after an exec. */
 size_t child_processes(struct child *c, pid_t *ret, size_t max);
 /* Not a program for us, as it is now. */
 void child_set_aside(struct child *c, pid_t pid);
 bool child_has_exited(struct child *c);
 void child_signal(struct child *c, int signal);
-/* Waits for its end. Its exit code, 128 + signal when it was killed. */
-int child_exit_code(struct child *c);
+pid_t child_pid(const struct child *c);
+/* Once it has exited: its exit code, 128 + signal when it was killed. */
+int child_exit_code(const struct child *c);
 struct child *child_free(struct child *c);
 
 #endif

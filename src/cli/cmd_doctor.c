@@ -36,26 +36,6 @@ static int fail(int code, const struct rs_error *err)
 	return code;
 }
 
-static int code_of(int r)
-{
-	switch (r) {
-	case -ESRCH:
-	case -ENOENT:
-	case -ENOTUNIQ:
-		return EXIT_NO_TARGET;
-	case -EACCES:
-	case -EPERM:
-		return EXIT_LACKING;
-	case -ENOEXEC: /* no ELF file, or a damaged one */
-	case -ENODATA:
-		return EXIT_NOT_TOKIO;
-	case -ESTALE: /* --target names another program */
-		return EXIT_USAGE;
-	default:
-		return EXIT_INTERNAL;
-	}
-}
-
 static int report_copies(const struct features *f, const struct copies *copies, const char *what,
 			 struct rs_error *err)
 {
@@ -103,13 +83,13 @@ static int examine_process(const struct features *f, pid_t pid, const char *bina
 	int r = process_open(pid, binary, &process, &err);
 
 	if (r < 0)
-		return fail(code_of(r), &err);
+		return fail(target_exit_code(r), &err);
 	escape_shorten(exe, process->exe, 80);
 	escape_shorten(comm, process->comm, 16);
 	printf("\nProcess %d %s (%s)\n", pid, comm, exe);
 	copies.n = tokio_find(process, 0, &copies.list, &err);
 	if (copies.n < 0)
-		return fail(code_of(copies.n), &err);
+		return fail(target_exit_code(copies.n), &err);
 	if (err.text[0])
 		printf("  Note: %s\n", err.text);
 	return report_copies(f, &copies, process->exe, &err);
@@ -125,7 +105,7 @@ static int examine_file(const struct features *f, const char *path)
 	printf("\nFile %s\n", text);
 	copies.n = tokio_find_in_file(path, &copies.list, &err);
 	if (copies.n < 0)
-		return fail(code_of(copies.n), &err);
+		return fail(target_exit_code(copies.n), &err);
 	return report_copies(f, &copies, path, &err);
 }
 
@@ -190,7 +170,7 @@ int cmd_doctor(const struct options *o)
 	if (n > 0)
 		n = check_alive(pids, n, &err);
 	if (n < 0)
-		return fail(code_of(n), &err);
+		return fail(target_exit_code(n), &err);
 	features_try(&f);
 	if (n > 0)
 		features_try_target(&f, pids[0]);

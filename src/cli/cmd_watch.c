@@ -22,7 +22,9 @@
 #include "cli/session.h"
 #include "probe/features.h"
 
-#define NAME_POLL_NS 200000000ULL /* how often --name looks for the next process */
+#define NAME_FIRST_NS 200000000ULL /* --name looks for the next process that soon again, */
+#define NAME_LAST_NS 1000000000ULL /* and ever more seldom, down to this */
+#define CHILD_POLL_NS 50000000ULL /* how often the command's own processes are looked for */
 #define SECOND_NS 1000000000ULL
 
 struct watched {
@@ -39,37 +41,22 @@ struct watcher {
 	struct watched targets[OPT_MAX_PIDS];
 	size_t n_targets;
 	struct child *child; /* -- COMMAND */
+	int nice; /* before the tool raised its own */
 	int signal_fd;
 	uint64_t stop_ns; /* 0 = never */
-	uint64_t next_name_ns;
+	uint64_t next_look_ns, name_pause_ns; /* for processes to watch */
+	bool has_output; /* an older report is no longer in the output file */
 	const char *reason;
 	int exit_code;
 	bool has_watched; /* something under the command was a target */
-	struct rs_error last_error; /* why the last process under the command was none */
+	struct rs_error last_error; /* why the last process --name or the command gave was none */
 	int last_result;
 };
 
-static int exit_code_of(int r)
-{
-	switch (r) {
-	case -ESRCH:
-	case -EAGAIN:
-	case -ENOTUNIQ:
-		return EXIT_NO_TARGET;
-	case -ENOEXEC:
-		return EXIT_NOT_TOKIO;
-	case -EPERM:
-	case -EACCES:
-	case -EOPNOTSUPP:
-		return EXIT_LACKING;
-	default:
-		return EXIT_INTERNAL;
-	}
-}
-
 /* What failed for lack of a privilege or a kernel feature is said in one voice, with the exact remedy. */
-static int blame_features(int r, pid_t pid, struct rs_error *err)
+static int blame_features(const struct options *o, int r, pid_t pid, struct rs_error *err)
 {
+	bool wants_probes = o->mode == MODE_EXACT || o->marker_validation;
 	struct features f;
 
 	if (r != -EPERM && r != -EACCES && r != -ENOEXEC && r != -EOPNOTSUPP)
@@ -77,13 +64,12 @@ static int blame_features(int r, pid_t pid, struct rs_error *err)
 	features_try(&f);
 	if (pid > 0)
 		features_try_target(&f, pid);
-	return features_require(&f, NEED_ALL, err) < 0 ? -EACCES : r;
+	return features_require(&f, wants_probes ? NEED_EXACT : NEED_ALL, err) < 0 ? -EACCES : r;
 }
 
-static int complain(int r, const struct rs_error *err)
+static void complain(int r, const struct rs_error *err)
 {
 	fprintf(stderr, "runtime-scope: %s\n", err->text[0] ? err->text : strerror(-r));
-	return exit_code_of(r);
 }
 
 static int open_target(struct watcher *w, pid_t pid, struct rs_error *err)
@@ -103,7 +89,7 @@ static int open_target(struct watcher *w, pid_t pid, struct rs_error *err)
 	r = session_open(w->options, pid, w->sink, &w->out, &t->session, err);
 	if (r < 0) {
 		close(t->pidfd);
-		return blame_features(r, pid, err);
+		return blame_features(w->options, r, pid, err);
 	}
 	w->n_targets++;
 	return 0;
@@ -116,7 +102,6 @@ static void close_target(struct watcher *w, size_t i)
 	w->targets[i] = w->targets[--w->n_targets];
 }
 
-/* A pidfd is readable once the last thread has ended, though nobody may have waited for the process yet. */
 static void stop(struct watcher *w, const char *reason, int exit_code)
 {
 	if (w->reason)
@@ -149,8 +134,23 @@ static void reopen(struct watcher *w, size_t i)
 		fprintf(stderr, "runtime-scope: %s\n", err.text);
 }
 
+/* The older report goes when there is something to report, so that it survives a target that is none. */
+static int empty_output(struct watcher *w)
+{
+	if (w->has_output || !w->n_targets)
+		return 0;
+	w->has_output = true;
+	return output_empty(w->out.out);
+}
+
 static void step_targets(struct watcher *w)
 {
+	int failed = empty_output(w);
+
+	if (failed < 0) {
+		output_failed(w, failed);
+		return;
+	}
 	for (size_t i = w->n_targets; i-- > 0;) {
 		enum session_state state;
 		int r = session_step(w->targets[i].session, &state);
@@ -168,17 +168,43 @@ static void step_targets(struct watcher *w)
 	}
 }
 
-/* --name: the next process of that name, once the last one is gone. */
+/* None yet, or it has ended meanwhile or is becoming another program: to be looked at again, and not worth a word. */
+static bool is_passing(int r)
+{
+	return r == -ESRCH || r == -EAGAIN;
+}
+
+static uint64_t longer_pause(uint64_t ns)
+{
+	if (!ns)
+		return NAME_FIRST_NS;
+	return 2 * ns < NAME_LAST_NS ? 2 * ns : NAME_LAST_NS;
+}
+
+/* --name: the next process of that name, once the last one is gone. One that cannot be watched may become one that can,
+ * as a script does that ends in exec; why it cannot is said once. */
 static void find_next(struct watcher *w, uint64_t now)
 {
-	struct process_candidate found[1];
+	pid_t pids[OPT_MAX_PIDS];
 	struct rs_error err = { 0 };
+	int r;
 
-	if (now < w->next_name_ns)
+	if (now < w->next_look_ns)
 		return;
-	w->next_name_ns = now + NAME_POLL_NS;
-	if (process_find_by_name(w->options->name, found, 1) >= 1)
-		open_target(w, found[0].pid, &err);
+	r = select_pids(w->options, pids, &err);
+	if (r == -ENOTUNIQ) {
+		complain(r, &err);
+		stop(w, "ambiguous", target_exit_code(r));
+		return;
+	}
+	if (r > 0)
+		r = open_target(w, pids[0], &err);
+	if (r < 0 && !is_passing(r) && strcmp(err.text, w->last_error.text)) {
+		complain(r, &err);
+		w->last_error = err;
+	}
+	w->name_pause_ns = r < 0 ? longer_pause(w->name_pause_ns) : 0;
+	w->next_look_ns = now + w->name_pause_ns;
 }
 
 static void find_in_child(struct watcher *w, uint64_t now)
@@ -186,9 +212,9 @@ static void find_in_child(struct watcher *w, uint64_t now)
 	pid_t pids[OPT_MAX_PIDS];
 	size_t n;
 
-	if (now < w->next_name_ns)
+	if (now < w->next_look_ns)
 		return;
-	w->next_name_ns = now + NAME_POLL_NS / 4;
+	w->next_look_ns = now + CHILD_POLL_NS;
 	n = child_processes(w->child, pids, OPT_MAX_PIDS);
 	for (size_t i = 0; i < n; i++) {
 		struct rs_error err = { 0 };
@@ -204,8 +230,8 @@ static void find_in_child(struct watcher *w, uint64_t now)
 			w->has_watched = true;
 			continue;
 		}
-		if (r == -ESRCH || r == -EAGAIN)
-			continue; /* it has ended, or is becoming another program: look again */
+		if (is_passing(r))
+			continue;
 		w->last_result = r;
 		child_set_aside(w->child, pids[i]);
 		if (err.text[0])
@@ -237,7 +263,7 @@ static uint64_t wait_ns(const struct watcher *w)
 	uint64_t due = w->stop_ns ? w->stop_ns : UINT64_MAX, now = now_ns();
 
 	if (w->child || (!w->n_targets && w->options->name))
-		due = w->next_name_ns < due ? w->next_name_ns : due;
+		due = w->next_look_ns < due ? w->next_look_ns : due;
 	for (size_t i = 0; i < w->n_targets; i++) {
 		uint64_t ns = session_due(w->targets[i].session);
 
@@ -270,7 +296,8 @@ static void wait_for_work(struct watcher *w)
 
 	for (size_t i = 0; i < w->n_targets; i++) {
 		fds[2 + 2 * i].fd = session_fd(w->targets[i].session);
-		fds[3 + 2 * i].fd = w->targets[i].pidfd; /* readable when the process has ended */
+		/* Readable once the last thread has ended, though nobody may have waited for the process yet. */
+		fds[3 + 2 * i].fd = w->targets[i].pidfd;
 		fds[2 + 2 * i].events = fds[3 + 2 * i].events = POLLIN;
 	}
 	n = ppoll(fds, 2 + 2 * w->n_targets, &wait, NULL);
@@ -295,6 +322,7 @@ static int open_signals(struct watcher *w)
 	sigset_t set;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL); /* ignored, as it may be inherited, it tells of no child's end */
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
@@ -308,8 +336,9 @@ static int open_signals(struct watcher *w)
  * The tool sleeps nearly all the time, but must be woken in time on a machine whose CPUs are all busy. Not permitted
  * without CAP_SYS_NICE; then ongoing blocks may be told later. Commands started by the tool do not inherit it.
  */
-static void raise_priority(void)
+static void raise_priority(struct watcher *w)
 {
+	w->nice = getpriority(PRIO_PROCESS, 0);
 	if (setpriority(PRIO_PROCESS, 0, -10) < 0 && errno != EACCES && errno != EPERM)
 		perror("runtime-scope: setpriority");
 }
@@ -324,7 +353,7 @@ static int open_targets(struct watcher *w, struct rs_error *err)
 
 		features_try(&f); /* before the command runs, not after */
 		r = features_require(&f, NEED_ALL, err);
-		return r < 0 ? -EACCES : child_start(w->options->command, &w->child, err);
+		return r < 0 ? -EACCES : child_start(w->options->command, w->nice, &w->child, err);
 	}
 	n = select_pids(w->options, pids, err);
 	for (int i = 0; i < n && r >= 0; i++)
@@ -332,7 +361,46 @@ static int open_targets(struct watcher *w, struct rs_error *err)
 	return n < 0 ? n : r;
 }
 
-/* The last words of each target; then the command under us, if any, decides about the exit code. */
+/* False when another signal came before it ended: who sends two will not wait. */
+static bool wait_for_command(const struct watcher *w)
+{
+	struct pollfd fd = { .fd = w->signal_fd, .events = POLLIN };
+	struct signalfd_siginfo info;
+
+	while (!child_has_exited(w->child)) {
+		poll(&fd, 1, -1);
+		if (read(w->signal_fd, &info, sizeof(info)) == sizeof(info) &&
+		    info.ssi_signo != SIGCHLD)
+			return child_has_exited(w->child);
+	}
+	return true;
+}
+
+/* Without a reason of our own, the command decides about the exit code. */
+static void finish_command(struct watcher *w)
+{
+	int code;
+
+	child_signal(w->child, SIGTERM);
+	if (!wait_for_command(w)) {
+		fprintf(stderr,
+			"runtime-scope: The command still runs, as process %d: SIGTERM has not ended it. "
+			"Let it end by itself, or stop it with kill -KILL %d.\n",
+			child_pid(w->child), child_pid(w->child));
+		return;
+	}
+	code = child_exit_code(w->child);
+	if (w->exit_code == EXIT_OK && !w->has_watched && !code) {
+		int r = w->last_result ? w->last_result : -ENOEXEC;
+
+		complain(r, &w->last_error);
+		w->exit_code = target_exit_code(r);
+	} else if (w->exit_code == EXIT_OK && !strcmp(w->reason, "target_exited")) {
+		w->exit_code = code; /* the command's own failure comes first */
+	}
+}
+
+/* The last words of each target, then the end of the command under us, if any. */
 static int finish(struct watcher *w)
 {
 	for (size_t i = w->n_targets; i-- > 0;) {
@@ -342,18 +410,9 @@ static int finish(struct watcher *w)
 			output_failed(w, r);
 		close_target(w, i);
 	}
-	if (w->child) {
-		int code;
-
-		child_signal(w->child, SIGTERM);
-		code = child_exit_code(w->child);
-		if (w->exit_code == EXIT_OK && !w->has_watched && !code)
-			w->exit_code = complain(w->last_result ? w->last_result : -ENOEXEC,
-						&w->last_error);
-		else if (w->exit_code == EXIT_OK && !strcmp(w->reason, "target_exited"))
-			w->exit_code = code; /* the command's own failure comes first */
-		w->child = child_free(w->child);
-	}
+	if (w->child)
+		finish_command(w);
+	w->child = child_free(w->child);
 	return w->exit_code;
 }
 
@@ -367,18 +426,21 @@ int cmd_watch(const struct options *o)
 	struct rs_error err = { 0 };
 	int r = output_open(o, &w.out.out, &err), code;
 
-	if (r < 0)
-		return complain(r, &err);
+	if (r < 0) {
+		complain(r, &err);
+		return EXIT_INTERNAL;
+	}
 	w.out.color = output_color(o, w.out.out);
 	w.out.enable_pids = o->n_pids > 1 || o->command;
 	if (o->duration_ns)
 		w.stop_ns = now_ns() + o->duration_ns;
-	raise_priority();
+	raise_priority(&w);
 	r = open_signals(&w);
 	if (r >= 0)
 		r = open_targets(&w, &err);
 	if (r < 0) {
-		code = complain(r, &err);
+		complain(r, &err);
+		code = target_exit_code(r);
 		while (w.n_targets)
 			close_target(&w, 0);
 	} else {
@@ -386,8 +448,10 @@ int cmd_watch(const struct options *o)
 		code = finish(&w);
 	}
 	r = output_close(w.out.out);
-	if (r < 0 && r != -EPIPE && code == EXIT_OK)
-		code = complain(r, &err);
+	if (r < 0 && r != -EPIPE && code == EXIT_OK) {
+		complain(r, &err);
+		code = EXIT_INTERNAL;
+	}
 	close(w.signal_fd);
 	return code;
 }

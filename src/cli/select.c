@@ -85,3 +85,25 @@ bool pid_alive(pid_t pid)
 	end = strrchr(line, ')');
 	return end && end[1] == ' ' && end[2] != 'Z' && end[2] != 'X';
 }
+
+int target_exit_code(int r)
+{
+	switch (r) {
+	case -ESRCH:
+	case -ENOENT: /* also of --target */
+	case -EAGAIN: /* it is becoming another program */
+	case -ENOTUNIQ:
+		return EXIT_NO_TARGET;
+	case -EACCES:
+	case -EPERM:
+	case -EOPNOTSUPP:
+		return EXIT_LACKING;
+	case -ENOEXEC: /* no ELF file, or a damaged one */
+	case -ENODATA:
+		return EXIT_NOT_TOKIO;
+	case -ESTALE: /* --target names another program */
+		return EXIT_USAGE;
+	default:
+		return EXIT_INTERNAL;
+	}
+}

@@ -11,5 +11,7 @@
 int select_pids(const struct options *o, pid_t ret[static OPT_MAX_PIDS], struct rs_error *err);
 /* Whether a process with this pid exists; a zombie does not count. */
 bool pid_alive(pid_t pid);
+/* What the tool exits with when a target cannot be found, read or watched for this reason (negative errno). */
+int target_exit_code(int r);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/turns.h"
 #include "cli/session_parts.h"
 
 #define STEP_LEAST_NS 1000000 /* no two steps without a reason from outside are closer */
@@ -17,16 +18,40 @@
 #define HELLO_PATIENCE_NS 2000000000ULL
 #define SECOND_NS 1000000000ULL
 
+static void add_news(struct session *s, const char *format, va_list args)
+{
+	size_t used = strlen(s->news), room = sizeof(s->news) - used;
+
+	if (used && room > 2) {
+		strcpy(s->news + used, "; ");
+		used += 2;
+		room -= 2;
+	}
+	vsnprintf(s->news + used, room, format, args);
+}
+
+void session_tell(struct session *s, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	add_news(s, format, args);
+	va_end(args);
+}
+
 void session_warn(struct session *s, const char *format, ...)
 {
 	size_t max = sizeof(s->warnings) / sizeof(s->warnings[0]);
 	va_list args;
 
-	if (s->n_warnings == max)
-		return;
 	va_start(args, format);
-	vsnprintf(s->warning_text[s->n_warnings], sizeof(s->warning_text[0]), format, args);
+	if (s->has_hello)
+		add_news(s, format, args);
+	else if (s->n_warnings < max)
+		vsnprintf(s->warning_text[s->n_warnings], sizeof(s->warning_text[0]), format, args);
 	va_end(args);
+	if (s->has_hello || s->n_warnings == max)
+		return;
 	s->warnings[s->n_warnings] = s->warning_text[s->n_warnings];
 	s->n_warnings++;
 }
@@ -150,6 +175,7 @@ int session_open(const struct options *o, pid_t pid, const struct sink *sink,
 		session_free(s);
 		return r;
 	}
+	turns_ask(false); /* what lasts is told while it lasts, on a busy machine, too */
 	*ret = s;
 	return 0;
 }

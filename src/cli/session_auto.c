@@ -85,14 +85,27 @@ static double cost_percent(const struct session *s, uint64_t polls, uint64_t ela
 
 static void use(struct session *s, enum probing probing)
 {
+	static const char *const news[] = {
+		[PROBE_NONE] = "polls are sampled: timing each would cost more than the budget",
+		[PROBE_OFFENDERS] =
+			"polls are sampled, but those of types that blocked timed exactly",
+		[PROBE_ALL] = "polls are timed exactly: the budget has room for it",
+	};
+	enum probing before = s->probing;
 	struct rs_error err = { 0 };
 
 	learn_detach_exact(s);
 	s->probing = probing;
 	s->is_exact = probing != PROBE_NONE;
 	s->calm_checks = 0;
-	if (s->is_exact && learn_attach_exact(s, &err) < 0)
-		s->probing = s->is_exact = 0;
+	if (s->is_exact && learn_attach_exact(s, &err) < 0) {
+		learn_detach_exact(s);
+		s->probing = s->is_exact = s->is_auto = 0;
+		session_tell(s, "polls are sampled from now on. %s", err.text);
+	} else if (probing !=
+		   before) { /* types that block come one by one; only the first is news */
+		session_tell(s, "%s", news[probing]);
+	}
 }
 
 void auto_start(struct session *s)

@@ -42,18 +42,27 @@ static int add_copies(struct session *s, size_t first_module, struct rs_error *e
 
 int learn_open(struct session *s, struct rs_error *err)
 {
-	int found = add_copies(s, 0, err), r = process_check_program(s->process, err);
+	struct rs_error unread = { 0 }; /* the last module that could not be read */
+	int found = add_copies(s, 0, &unread), r = process_check_program(s->process, err);
 
-	if (r < 0 || found < 0)
-		return r < 0 ? r : found;
+	if (r < 0)
+		return r;
+	if (found < 0) {
+		*err = unread;
+		return found;
+	}
 	if (!s->n_copies) {
 		snprintf(
 			err->text, sizeof(err->text),
-			"Process %d (%s) is not a Tokio program: no task vtables and no Tokio version string in its "
+			"Process %d (%s) is not a Tokio program%s%.250s%s: no task vtables and no Tokio version string in its "
 			"executable or shared objects. Check the pid; runtime-scope doctor --pid %d says what was looked for.",
-			s->process->pid, s->process->comm, s->process->pid);
+			s->process->pid, s->process->comm,
+			unread.text[0] ? " as far as it can be read (" : "", unread.text,
+			unread.text[0] ? ")" : "", s->process->pid);
 		return -ENOEXEC;
 	}
+	if (unread.text[0])
+		session_warn(s, "%s", unread.text);
 	s->next_refresh_ns = now_ns() + REFRESH_NS;
 	return 0;
 }
@@ -99,13 +108,18 @@ static bool calibrate_copies(struct session *s)
 		return false;
 	for (size_t i = 0; i < s->n_copies; i++) {
 		struct copy_state *state = &s->state[i];
+		int r = state->is_calibrated
+				? -EALREADY
+				: calibrate(s->process->pid, &s->copies[i], state->vtables, threads,
+					    n, &state->calibration);
 
-		if (state->is_calibrated ||
-		    calibrate(s->process->pid, &s->copies[i], state->vtables, threads, n,
-			      &state->calibration))
+		state->is_strange = r == -ENOENT;
+		if (r < 0)
 			continue;
 		state->is_calibrated = is_new = is_new_copy[i] = true;
 		publish(s, i);
+		if (s->has_hello)
+			session_tell(s, "a runtime has started: it is watched from now on");
 	}
 	config->pid_level = threads[0].level;
 	if (!config->attached_ns)
@@ -115,6 +129,41 @@ static bool calibrate_copies(struct session *s)
 		if (is_new_copy[i])
 			walk(s, i);
 	return is_new;
+}
+
+static void withdraw(struct session *s, size_t i)
+{
+	struct rs_config *config = watch_config(s->watch);
+
+	config->copies[i].valid = 0;
+	config->epoch++;
+	s->state[i].is_calibrated = s->state[i].has_tick_mt = s->state[i].has_tick_ct = false;
+	session_tell(
+		s,
+		"what was taken for Tokio's thread-local data is not: reports so far may be wrong; "
+		"learning again");
+}
+
+/* Measures again what the first calibration said. Nothing changes when no thread shows a runtime now. */
+static void check_calibration(struct session *s, size_t i)
+{
+	_cleanup_free_
+	struct rs_thread_info *threads = NULL;
+	int n = thread_list(s->lister, &threads), r;
+	struct calibration again;
+
+	if (n <= 0)
+		return;
+	r = calibrate(s->process->pid, &s->copies[i], s->state[i].vtables, threads, n, &again);
+	if (r == -ENOENT ||
+	    (!r && memcmp(&again.layout, &s->state[i].calibration.layout, sizeof(again.layout))))
+		withdraw(s, i);
+}
+
+void learn_note_inspection(struct session *s, size_t copy, bool is_found)
+{
+	if (s->state[copy].is_calibrated && doubt_note(&s->state[copy].doubt, is_found))
+		check_calibration(s, copy);
 }
 
 static uint64_t core_of(const struct session *s, const struct rs_layout *l, const struct rs_poll *p,
@@ -233,12 +282,13 @@ void learn_settle(struct session *s)
 static bool refresh_modules(struct session *s)
 {
 	size_t known = s->process->n_modules;
-	struct rs_error ignored = { 0 };
+	struct rs_error err = { 0 };
 
-	if (process_refresh(s->process) <= 0 || add_copies(s, known, &ignored) <= 0)
+	if (process_refresh(s->process) <= 0 || add_copies(s, known, &err) <= 0)
 		return false;
-	if (s->is_exact)
-		learn_attach_exact(s, &ignored);
+	session_tell(s, "another copy of Tokio was loaded");
+	if (s->is_exact && learn_attach_exact(s, &err) < 0)
+		session_tell(s, "its polls are sampled. %s", err.text);
 	return true;
 }
 
@@ -256,6 +306,37 @@ bool learn_step(struct session *s, uint64_t now)
 bool learn_knows_tick(const struct session *s, const struct rs_poll *p)
 {
 	return p->copy < s->n_copies && has_tick(&s->state[p->copy], p->role);
+}
+
+bool learn_gap(const struct session *s, char *ret, size_t size)
+{
+	for (size_t i = 0; i < s->n_copies; i++) {
+		const struct tokio_copy *c = &s->copies[i];
+		const char *version = c->version[0] ? c->version : "of unknown version";
+
+		if (s->state[i].is_calibrated)
+			continue;
+		if (!c->n_vtables || !c->tls_memsz)
+			snprintf(
+				ret, size,
+				"Tokio %s keeps no task vtables or ids where they can be found from outside: "
+				"nothing can be watched (1.23 and newer can)",
+				version);
+		else if (s->state[i].is_strange)
+			snprintf(
+				ret, size,
+				"no known layout of thread-local data fits Tokio %s as it runs here: its blocks cannot "
+				"be seen (1.23 and newer can, as built for x86-64)",
+				version);
+		else
+			snprintf(
+				ret, size,
+				"no runtime is seen in %s yet: none is running, or Tokio %s is laid out in a way "
+				"not known here; trying again",
+				s->n_copies == 1 ? "the program" : "every copy of Tokio", version);
+		return true;
+	}
+	return false;
 }
 
 bool learn_is_complete(const struct session *s)
@@ -300,16 +381,10 @@ static int attach_marker(struct session *s, const struct tokio_copy *c, enum pro
 
 static int attach_markers(struct session *s, const struct tokio_copy *c, struct rs_error *err)
 {
-	int r = attach_marker(s, c, PROBE_MARKER, false, c->marker_start, RS_MARKER_START, err);
+	int r = attach_marker(s, c, PROBE_MARKER, true, c->marker_start, RS_MARKER_START, err);
 
 	if (r >= 0)
-		r = attach_marker(s, c, PROBE_MARKER, true, c->marker_start, RS_MARKER_START_RETURN,
-				  err);
-	if (r >= 0)
 		r = attach_marker(s, c, PROBE_MARKER, false, c->marker_end, RS_MARKER_END, err);
-	if (r >= 0)
-		r = attach_marker(s, c, PROBE_MARKER, true, c->marker_end, RS_MARKER_END_RETURN,
-				  err);
 	if (r >= 0)
 		r = attach_marker(s, c, PROBE_SET_TASK_ID, false, c->set_task_id, 0, err);
 	return r;
@@ -319,6 +394,7 @@ int learn_attach_exact(struct session *s, struct rs_error *err)
 {
 	struct rs_config *config = watch_config(s->watch);
 
+	s->n_dear_sites = s->n_left_out = 0;
 	for (size_t i = 0; i < s->n_copies; i++) {
 		int r = attach_polls(s, i, err);
 
@@ -327,7 +403,7 @@ int learn_attach_exact(struct session *s, struct rs_error *err)
 	}
 	if (!config->is_exact)
 		config->exact_ns = now_ns();
-	config->is_exact = s->probing == PROBE_ALL && !s->n_dear_sites ? RS_EXACT_ALL : true;
+	config->is_exact = s->probing == PROBE_ALL && !s->n_left_out ? RS_EXACT_ALL : true;
 	return 0;
 }
 
@@ -341,11 +417,20 @@ void learn_detach_exact(struct session *s)
 
 int learn_attach_markers(struct session *s, struct rs_error *err)
 {
+	bool has_markers = false;
+
 	for (size_t i = 0; i < s->n_copies; i++) {
-		int r = attach_markers(s, &s->copies[i], err);
+		const struct tokio_copy *c = &s->copies[i];
+		int r = attach_markers(s, c, err);
 
 		if (r < 0)
 			return r;
+		has_markers |= c->marker_start && c->marker_end;
 	}
+	if (!has_markers)
+		session_warn(
+			s,
+			"no trace_blocking_start and trace_blocking_end among the symbols of the program: "
+			"there is nothing to compare blocks with");
 	return 0;
 }

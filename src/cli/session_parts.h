@@ -10,6 +10,7 @@
 #include "model/sites.h"
 #include "model/tasks.h"
 #include "plan/calibrate.h"
+#include "plan/doubt.h"
 #include "plan/local.h"
 #include "probe/entry.h"
 #include "probe/threads.h"
@@ -23,6 +24,8 @@ struct copy_state {
 	struct tick_watch ticks_mt, ticks_ct;
 	struct local_search local;
 	struct probe_group *polls;
+	bool is_strange; /* runtimes are there, but no known layout fits */
+	struct doubt doubt; /* whether it is the right layout after all */
 };
 
 /* What a session may spend on long polls, beside what the kernel side does. */
@@ -63,7 +66,7 @@ struct session {
 	struct decoder decoder;
 	struct sites *sites;
 	struct markers *markers;
-	struct probe_group *marker_probes[5];
+	struct probe_group *marker_probes[3 * RS_COPIES];
 	size_t n_marker_probes;
 
 	struct row_state rows[RS_THREADS];
@@ -78,7 +81,8 @@ struct session {
 	uint64_t price_ns; /* of one hit of a probe, the dearest in use */
 	uint64_t prices[ENTRY_KINDS]; /* by how the function begins */
 	bool is_priced[ENTRY_KINDS];
-	size_t n_dear_sites; /* functions left out for their price */
+	size_t n_dear_sites,
+		n_left_out; /* functions whose probe is dear; of them, those without one */
 	uint64_t auto_ns, auto_probed;
 	unsigned int calm_checks, calm_needed;
 	bool has_hello;
@@ -86,7 +90,7 @@ struct session {
 
 	/* Context switches: as of switches_ns, and what is done about them. */
 	uint64_t switches, switches_ns, skipped, next_walk_ns, walk_until_ns;
-	bool is_unhooked, is_unhooked_told, can_walk;
+	bool is_unhooked, can_walk;
 	unsigned int switch_calm;
 
 	double cpu_percent; /* of the tool itself, in the last second */
@@ -99,9 +103,13 @@ struct session {
 	const char *warnings[8];
 	size_t n_warnings;
 	char warning_text[8][160];
+	char news[256]; /* for the next stats */
 };
 
+/* Before the hello, a line of that; after it, the same as session_tell(). */
 void session_warn(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What has changed, for people: a note of the next stats. */
+void session_tell(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* session_learn.c: copies of Tokio, their layouts, exact probes. */
 int learn_open(struct session *s, struct rs_error *err);
@@ -110,6 +118,10 @@ bool learn_step(struct session *s, uint64_t now);
 /* Takes some ms. */
 void learn_settle(struct session *s);
 bool learn_is_complete(const struct session *s);
+/* Why nothing, or not all, is watched; false = all is. */
+bool learn_gap(const struct session *s, char *ret, size_t size);
+/* A long poll was inspected: was its task's header found where this copy's layout says it is? */
+void learn_note_inspection(struct session *s, size_t copy, bool is_found);
 /* Whether the tick of that poll is the scheduler's own counter. */
 bool learn_knows_tick(const struct session *s, const struct rs_poll *p);
 int learn_attach_exact(struct session *s, struct rs_error *err);
@@ -135,8 +147,6 @@ void auto_note_block(struct session *s, const struct rs_poll *p);
 void switches_step(struct session *s, uint64_t now);
 /* When that must be called again. */
 uint64_t switches_due(const struct session *s);
-/* What has changed since it was asked last, for people; NULL = nothing. */
-const char *switches_note(struct session *s);
 
 /* session_rows.c: threads inside long polls. Sets rows_due_ns. */
 void rows_step(struct session *s, uint64_t now);

@@ -26,7 +26,8 @@ static const char *debuginfo_name(enum debuginfo_kind k)
 
 static const char *mode_name(const struct session *s)
 {
-	return s->is_exact ? "exact" : "sampled";
+	/* with the types that blocked alone, the others are sampled; each block says how it was timed */
+	return s->probing == PROBE_ALL ? "exact" : "sampled";
 }
 
 static const char *or_null(const char *text)
@@ -91,18 +92,10 @@ void report_hello(struct session *s, uint64_t now)
 		.debuginfo = debuginfo_name(c->debuginfo),
 		.warnings = s->warnings,
 	};
+	char gap[160];
 
-	if (!c->n_vtables || !c->tls_memsz)
-		session_warn(
-			s,
-			"Tokio %s keeps no task vtables or ids where they can be found from outside: "
-			"nothing can be watched (1.23 and newer can)",
-			c->version[0] ? c->version : "of unknown version");
-	else if (!learn_is_complete(s))
-		session_warn(
-			s,
-			"no runtime is running yet in %s; its layout will be learned when one starts",
-			s->n_copies == 1 ? "the program" : "every copy of Tokio");
+	if (learn_gap(s, gap, sizeof(gap)))
+		session_warn(s, "%s", gap);
 	if (s->is_exact)
 		session_warn(
 			s,
@@ -141,7 +134,7 @@ static void on_marker(struct session *s, const struct rs_event_marker *e)
 {
 	if (e->head.kind == RS_EVENT_TASK_ID)
 		markers_check_id(s->markers, e->id, e->arg);
-	else if (e->marker == RS_MARKER_START_RETURN)
+	else if (e->marker == RS_MARKER_START)
 		markers_start(s->markers, e->head.tid, e->head.at_ns);
 	else if (e->marker == RS_MARKER_END)
 		markers_end(s->markers, e->head.tid, e->head.at_ns, s->options->threshold_ns);
@@ -179,6 +172,7 @@ static const struct {
 	{ RS_COUNT_INDEX, "index_full", "some threads are not watched" },
 	{ RS_COUNT_BUSY, "looks_during_probe", NULL },
 	{ RS_COUNT_SKIPPED, "switches_skipped", NULL },
+	{ RS_COUNT_VAGUE, "vague_waits", NULL },
 };
 #define N_LOSSES (sizeof(losses) / sizeof(losses[0]))
 
@@ -239,14 +233,15 @@ void report_stats(struct session *s, uint64_t now)
 		.lost = lost,
 		.n_lost = N_LOSSES,
 		.mode = mode_name(s),
-		.note = switches_note(s),
+		.note = or_null(s->news),
 	};
 
 	if (watch_counters(s->watch, counters) < 0 || !elapsed)
 		return;
+	counters[RS_COUNT_VAGUE] = s->decoder.vague;
 	list_losses(counters, s->counters, lost);
 	st.polls = counters[RS_COUNT_POLLS];
-	st.polls_known = s->is_exact;
+	st.polls_known = s->probing == PROBE_ALL;
 	st.samples = counters[RS_COUNT_LOOKS];
 	st.bpf_ns = target_cost_ns(s, counters);
 	st.user_ns = cpu - s->cpu_ns;
@@ -259,6 +254,7 @@ void report_stats(struct session *s, uint64_t now)
 	s->inspect_tokens = INSPECTIONS_PER_SECOND;
 	if (s->sink->stats)
 		keep_error(s, s->sink->stats(s->out, &st));
+	s->news[0] = 0;
 }
 
 void report_validation(struct session *s, uint64_t now)
@@ -272,6 +268,7 @@ void report_validation(struct session *s, uint64_t now)
 
 void report_bye(struct session *s, uint64_t now, const char *reason)
 {
+	uint64_t counters[RS_COUNT_MAX];
 	struct loss lost[N_LOSSES];
 	struct bye b = {
 		.at_ns = now,
@@ -283,11 +280,15 @@ void report_bye(struct session *s, uint64_t now, const char *reason)
 		.critical = s->critical,
 		.blocked_ns = s->blocked_ns,
 		.watched_ns = now - s->opened_ns,
+		.user_ns = own_cpu_ns(),
 		.lost = lost,
 		.n_lost = N_LOSSES,
 	};
 
-	list_losses(s->counters, s->counters, lost);
+	memcpy(counters, s->counters, sizeof(counters));
+	memset(s->counters, 0, sizeof(s->counters)); /* these last words are about all of the run */
+	list_losses(counters, s->counters, lost);
+	b.bpf_ns = target_cost_ns(s, counters);
 	b.n_sites = sites_rank(s->sites, &b.sites);
 	if (s->sink->bye)
 		keep_error(s, s->sink->bye(s->out, &b));

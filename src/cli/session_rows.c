@@ -10,6 +10,8 @@
 #define INSPECTIONS_MAX 6 /* tries to find one poll's task header */
 #define RESTING_TRIES_MAX 8
 #define DOUBT_NS 50000000 /* between two tries to find out whose poll it is */
+#define DOUBT_SOON_NS 3000000 /* the first tries, where the thread may have been about to run */
+#define DOUBT_SOON_TRIES 3
 #define STALE_TICKS 4 /* a thread not seen for so many ticks: nobody knows what it does */
 
 static void read_comm(pid_t pid, uint32_t tid, char ret[16])
@@ -62,7 +64,7 @@ static void mark_drop(struct session *s, size_t slot, const struct rs_thread *t,
 		__atomic_store_n(&live->user_flags, 0, __ATOMIC_SEQ_CST);
 }
 
-/* Without a budget: an unconstrained or a dropped task, or the one that the thread itself runs in, as workers do. */
+/* The blocking task that the thread itself runs in, as workers do, is no poll; without a budget a task's id may be one. */
 static void settle_doubt(struct session *s, size_t slot, const struct rs_poll *p,
 			 const struct found_header *h)
 {
@@ -70,6 +72,8 @@ static void settle_doubt(struct session *s, size_t slot, const struct rs_poll *p
 
 	if (v->blocking)
 		watch_threads(s->watch)[slot].base_id = p->id;
+	else if (!(p->flags & RS_POLL_DOUBTFUL))
+		return;
 	else if (h->scheduler == p->handle ||
 		 tasks_scheduler(s->decoder.tasks, v->schedule) == SCHEDULER_LOCAL)
 		watch_threads(s->watch)[slot].task_id = p->id;
@@ -133,8 +137,7 @@ static void inspect(struct session *s, size_t slot, const struct rs_thread *t,
 	s->inspect_tokens--;
 	r->inspections++;
 	if (find_header(s, t, p, &h)) {
-		if (p->flags & RS_POLL_DOUBTFUL)
-			settle_doubt(s, slot, p, &h);
+		settle_doubt(s, slot, p, &h);
 		if ((h.state & (TASK_CANCELLED | TASK_NOTIFIED)) == TASK_CANCELLED)
 			mark_drop(s, slot, t, p);
 		tasks_learn(s->decoder.tasks, p->copy, h.id, h.vtable, h.addr);
@@ -145,6 +148,9 @@ static void inspect(struct session *s, size_t slot, const struct rs_thread *t,
 						h.scheduler, p->handle);
 		local_inspect(s, t, p, &h);
 		r->inspections = INSPECTIONS_MAX;
+		learn_note_inspection(s, p->copy, true);
+	} else if (r->inspections == INSPECTIONS_MAX && !(p->flags & RS_POLL_DOUBTFUL)) {
+		learn_note_inspection(s, p->copy, false);
 	}
 }
 
@@ -254,8 +260,12 @@ static uint64_t poll_due(const struct session *s, const struct rs_thread *t,
 	uint64_t begin = t->polls[t->depth - 1].start_hi + t->polls[t->depth - 1].excluded_max;
 	uint64_t half = s->options->threshold_ns / 2;
 
-	if (is_in_doubt(t))
-		return r->inspections < INSPECTIONS_MAX ? s->stepped_ns + DOUBT_NS : UINT64_MAX;
+	if (is_in_doubt(t)) {
+		if (r->inspections >= INSPECTIONS_MAX)
+			return UINT64_MAX;
+		return s->stepped_ns +
+		       (r->inspections < DOUBT_SOON_TRIES ? DOUBT_SOON_NS : DOUBT_NS);
+	}
 	if (age >= half)
 		return begin + ongoing_age(s, r->reported);
 	return t->out_ns ? begin + half : UINT64_MAX;

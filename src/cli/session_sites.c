@@ -51,8 +51,10 @@ static size_t add_site(struct session *s, uint64_t function, struct probe_site s
 		return n;
 	price = price_of(s, kind_of(s, function));
 	s->n_dear_sites += price > DEAR_NS;
-	if (price > DEAR_NS && s->is_auto)
-		return n; /* who asks for exact mode shall have it */
+	if (price > DEAR_NS && s->is_auto) { /* who asks for exact mode shall have it */
+		s->n_left_out++;
+		return n;
+	}
 	s->price_ns = price > s->price_ns ? price : s->price_ns;
 	sites[n] = site;
 	return n + 1;

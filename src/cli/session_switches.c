@@ -4,8 +4,7 @@
  * second pays 0.1 us for each even if nothing is done about it; then only ticks look at its running threads, and walks
  * at those that sleep.
  */
-#include <sched.h>
-
+#include "base/turns.h"
 #include "cli/session_parts.h"
 
 #define SECOND_NS 1000000000ULL
@@ -35,25 +34,18 @@ static uint64_t switch_rate(struct session *s, const uint64_t counters[RS_COUNT_
 	return !then || count < then ? 0 : (count - then) * SECOND_NS / elapsed;
 }
 
-/*
- * Beside a storm of switches each wake-up of this tool would throw a thread of the program off its CPU. As a batch task it
- * waits for its turn (SCHED_BATCH never preempts on wake-up, sched(7)); walks are not worth more.
- */
-static void stand_back(bool is_back)
-{
-	struct sched_param p = { 0 };
-	int policy = sched_getscheduler(0);
-
-	if (policy == (is_back ? SCHED_OTHER : SCHED_BATCH))
-		sched_setscheduler(0, is_back ? SCHED_BATCH : SCHED_OTHER, &p);
-}
-
 static void hook(struct session *s, bool is_on)
 {
 	if (watch_hook_switches(s->watch, is_on) < 0)
 		return;
-	stand_back(!is_on);
+	/* Beside a storm of switches each wake-up of this tool would throw a thread of the program off its CPU. */
+	turns_ask(!is_on);
 	s->is_unhooked = !is_on;
+	session_tell(
+		s,
+		is_on ? "context switches are traced again"
+		      : "context switches come too fast to be traced within the budget: parts of blocks "
+			"may be unknown, and sleeps below 10 ms missed, until they calm down");
 	s->switches = 0; /* counted in another way from now on */
 	s->switch_calm = 0;
 }
@@ -99,15 +91,4 @@ void switches_step(struct session *s, uint64_t now)
 uint64_t switches_due(const struct session *s)
 {
 	return must_walk(s, s->stepped_ns) ? s->next_walk_ns : s->switches_ns + CHECK_NS;
-}
-
-const char *switches_note(struct session *s)
-{
-	if (s->is_unhooked == s->is_unhooked_told)
-		return NULL;
-	s->is_unhooked_told = s->is_unhooked;
-	return s->is_unhooked
-		       ? "context switches come too fast to be traced within the budget: parts of blocks may "
-			 "be unknown, and sleeps below 10 ms missed, until they calm down"
-		       : "context switches are traced again";
 }

@@ -97,7 +97,7 @@ struct stats {
 	uint64_t samples;
 	const struct loss *lost;
 	size_t n_lost;
-	uint64_t bpf_ns, user_ns; /* spent in the last interval */
+	uint64_t bpf_ns, user_ns; /* paid by the target, by the tool; in the last interval */
 	double percent; /* of one CPU, in the last interval */
 	const char *mode;
 	const char *
@@ -128,7 +128,8 @@ struct bye {
 	const char *
 		reason; /* "interrupted", "duration", "target_exited", "target_exec", "output_closed", … */
 	uint64_t blocks, ongoing, slow, critical, blocked_ns;
-	uint64_t watched_ns;
+	uint64_t watched_ns; /* since the tool began to attach */
+	uint64_t bpf_ns, user_ns; /* paid by the target since attach, by the tool since its start */
 	const struct loss *lost;
 	size_t n_lost;
 	const struct site *sites; /* ranked by total_ns */

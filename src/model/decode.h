@@ -20,6 +20,7 @@ struct decoder {
 	struct places *places;
 	uint64_t slow_ns, critical_ns;
 	uint64_t period_ns; /* of sampling; 0 = not known */
+	uint64_t vague; /* not told: polls that perhaps only waited for a CPU before or after their work */
 	uint64_t hello_ns; /* from then on long polls are inspected while they last */
 	uint64_t runtimes[RUNTIMES_MAX]; /* handle addresses, in order of appearance */
 	int n_runtimes;

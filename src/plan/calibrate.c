@@ -312,7 +312,7 @@ int calibrate(pid_t pid, const struct tokio_copy *c, const struct vtable_index *
 	};
 	const struct candidate *best;
 
-	if (!c->tls_memsz)
+	if (!c->tls_memsz || c->tls_memsz > TLS_MAX)
 		return -ENOENT;
 	for (size_t i = 0; i < n_threads; i++) {
 		if (c->module->is_exe)

@@ -63,7 +63,7 @@ static int attach_failed(const struct uprobe_request *q, int r, struct rs_error 
 {
 	snprintf(
 		err->text, sizeof(err->text),
-		"Cannot probe %zu functions of the target: %s. Use --mode sampled, which needs no probe.",
+		"Cannot probe %zu functions of the target: %s. Sampled timing without markers needs no probe.",
 		q->n_sites, strerror(-r));
 	return r;
 }

@@ -187,6 +187,15 @@ static void append_site(struct json_line *l, json_t *by_site, const struct site 
 	json_set(l, row, "severity", json_text(severity_name(s->severity)));
 }
 
+/* Without a percentage: the tool may have watched other programs, before this one and beside it. */
+static void put_cost(struct json_line *l, const struct bye *b)
+{
+	json_t *overhead = json_put_object(l, "overhead");
+
+	json_set(l, overhead, "bpf_ns", json_count(b->bpf_ns));
+	json_set(l, overhead, "user_ns", json_count(b->user_ns));
+}
+
 static int ndjson_bye(const struct sink_options *o, const struct bye *b)
 {
 	struct json_line l = json_line_begin("bye");
@@ -196,6 +205,7 @@ static int ndjson_bye(const struct sink_options *o, const struct bye *b)
 	json_put(&l, "reason", json_text(b->reason));
 	put_totals(&l, b);
 	put_lost(&l, b->lost, b->n_lost);
+	put_cost(&l, b);
 	by_site = json_put_array(&l, "by_site");
 	for (size_t i = 0; i < b->n_sites; i++)
 		append_site(&l, by_site, &b->sites[i]);

@@ -18,6 +18,7 @@
 #define PLACE_AT_LEAST ((size_t)28) /* of a long place is shown beside any thread */
 #define GAP 2
 #define DETAIL_COLUMNS 36
+#define ONGOING_LEAST_NS UINT64_C(50000000) /* most blocks end sooner, and are then told whole */
 #define ROOM (ESCAPE_SIZE(LINE_COLUMNS) + 64)
 
 /* A piece of the task line with its width on the terminal. */
@@ -264,8 +265,7 @@ int text_block(const struct sink_options *o, const struct block *b)
 	struct paragraph p;
 	int r;
 
-	/* Most blocks end soon after the threshold and are then told whole. */
-	if (b->is_ongoing && b->level == 0)
+	if (b->is_ongoing && b->duration_ns < ONGOING_LEAST_NS)
 		return 0;
 	r = paragraph_begin(&p);
 	if (r < 0)

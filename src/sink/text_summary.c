@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* What is printed at the end: the comparison with markers, and the ranking of sites with totals and
- * losses. */
+/* What is printed at the end: the comparison with markers, and the ranking of sites with totals,
+ * cost and losses. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +37,8 @@ int text_validation(const struct sink_options *o, const struct validation *v)
 	if (v->task_ids_agree || v->task_ids_differ)
 		fprintf(p.f, "task ids: %s agree, %s differ\n", FMT_COUNT(v->task_ids_agree),
 			FMT_COUNT(v->task_ids_differ));
+	if (!v->markers)
+		fputs("no block was marked: there is nothing to compare\n", p.f);
 	fputc('\n', p.f);
 	return paragraph_end(&p, o->out);
 }
@@ -162,6 +164,15 @@ static void print_totals(FILE *f, const struct sink_options *o, const struct bye
 	fputc('\n', f);
 }
 
+/* The budget is a promise: what was kept of it is shown. */
+static void print_cost(FILE *f, const struct bye *b)
+{
+	double watched = b->watched_ns ? (double)b->watched_ns : 1;
+
+	fprintf(f, "cost: the target paid %.2f %% of a CPU; the tool itself took %s of CPU time\n",
+		100 * (double)b->bpf_ns / watched, SPAN(b->user_ns));
+}
+
 static void print_losses(FILE *f, const struct sink_options *o, const struct bye *b)
 {
 	char name[ESCAPE_SIZE(WORD_COLUMNS)];
@@ -189,6 +200,7 @@ int text_bye(const struct sink_options *o, const struct bye *b)
 		return r;
 	print_sites(p.f, o, b);
 	print_totals(p.f, o, b);
+	print_cost(p.f, b);
 	print_losses(p.f, o, b);
 	return paragraph_end(&p, o->out);
 }

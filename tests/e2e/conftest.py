@@ -9,11 +9,12 @@ import types
 import pytest
 from _pytest.runner import runtestprotocol
 
-from live import ROOT, SecondClock, Target, Watch, import_from
+from live import ROOT, SecondClock, Target, Watch, import_from, load_tool_script
 from test_docs import find_tool
 
 PROGRAMS = pathlib.Path(__file__).resolve().parent / "programs"
 BUILT = ROOT / "build" / "e2e"
+rust_version = load_tool_script("rust_version")
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +34,9 @@ def programs():
     cargo = shutil.which("cargo") or shutil.which(str(pathlib.Path.home() / ".cargo/bin/cargo"))
     if not cargo:
         pytest.skip("no cargo to build the test programs with")
+    too_old = rust_version.too_old(cargo, rust_version.LOCK_FILE_4)
+    if too_old:
+        pytest.skip("the test programs: " + too_old)
     done = subprocess.run([cargo, "build", "--release", "--locked", "--target-dir", BUILT / "target"],
                           cwd=PROGRAMS, capture_output=True, text=True)
     if done.returncode != 0 and "crates.io" in done.stderr:

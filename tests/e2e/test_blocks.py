@@ -119,6 +119,7 @@ def test_exact_mode_counts_polls(runs):
 def test_markers_agree(runs):
     markers = [h for h in held_since_hello(runs, "plain", "markers") if h.kind == "marker"]
     result = runs.watches["markers"].events("validation")[0]
+    assert not [text for text in runs.watches["markers"].hello()["warnings"] if "trace_blocking" in text]
     assert result["matched"] == result["markers"]
     assert len(markers) <= result["markers"] <= len(markers) + 1
     assert result["missed"] == 0
@@ -163,6 +164,18 @@ def test_long_block_is_told_while_it_lasts(target, watch, kind, mode):
     end = block["start_ns"] + block["duration_ns"]
     assert all(at < end for at in told[:3]), "told only when it was over"
     w.finish()
+
+
+def test_text_tells_a_long_block_at_a_long_threshold(target, tool):
+    program = target("multi")
+    text = Target([tool, "--pid", program.pid, "--threshold", "1s"])
+    try:
+        text.expect("          mode")
+        program.send("block sleep 5000")
+        text.expect("◐ ONGOING")
+        assert program.held() == [], "told only when it was over"
+    finally:
+        text.close()
 
 
 @pytest.mark.parametrize("mode", MODES)

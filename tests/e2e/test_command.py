@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """-- COMMAND: the tool starts the program, and ends as it ends."""
+import os
 import signal
 import subprocess
 
@@ -96,6 +97,29 @@ def test_signal_ends_the_command_too(start, programs, number):
     w.finish(number)
     gone = subprocess.run(["kill", "-0", str(pid)], capture_output=True).returncode
     assert gone != 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_second_signal_leaves_the_command(start, programs, number):
+    """One that SIGTERM does not end: it runs on, and the tool says so."""
+    w = start("--", "sh", "-c", f"trap '' TERM; exec {programs.exe} multi")
+    pid = w.hello()["pid"]
+    w.signal(signal.SIGINT)
+    w.expect("bye")
+    assert w.is_running()
+    w.signal(number)
+    try:
+        wait_until(lambda: not w.is_running(), "the end of the tool", 5)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+    assert w.finish()["reason"] == "interrupted"
+    assert f"still runs, as process {pid}" in w.stderr()
+
+
+def test_command_has_the_niceness_of_the_caller(tool):
+    done = subprocess.run(["nice", "-n", "3", tool, "--", "sh", "-c", "nice; exit 9"],
+                          capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.returncode) == (f"{os.nice(0) + 3}\n", 9)
 
 
 def test_duration_ends_the_command_too(start, programs):

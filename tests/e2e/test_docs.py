@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Help, man page and README must name the same options, values, defaults and exit codes."""
+import json
 import os
 import pathlib
 import re
@@ -141,6 +142,26 @@ def test_help_fits_a_terminal(args):
     assert done.stderr == ""
     assert done.stdout
     assert max(len(line) for line in done.stdout.splitlines()) <= 80
+
+
+def test_man_page_is_installed():
+    lists = sorted(ROOT.glob("build*/meson-info/intro-installed.json"), key=lambda p: p.stat().st_mtime)
+    if not lists:
+        pytest.skip("not built here")
+    assert any(place.endswith("/man1/" + MAN.name) for place in json.loads(lists[-1].read_text()).values())
+
+
+@pytest.mark.parametrize("target, command", [
+    ("truth", "tests/truth/run.py --long"), ("healthy", "tests/truth/run.py --healthy 60"),
+    ("foreign", "tests/foreign/run.py"), ("bench", "bench/bench.py --write --check"),
+    ("cycle", "bench/cycle.py --count 200"),
+])
+def test_long_runs_have_their_make_target(target, command):
+    assert f"#   make {target} " in (ROOT / "Makefile").read_text()
+    done = subprocess.run(["make", "--no-print-directory", "-n", target], cwd=ROOT, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("tools/bootstrap.sh")
+    assert lines[-1].endswith(command)
 
 
 @pytest.mark.skipif(not shutil.which("groff"), reason="groff is not installed")

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from live import WAIT_S, Target, bench_harness, changed_code, wait_until
+from live import WAIT_S, Process, Target, bad_lines, bench_harness, changed_code, wait_until
 
 MODES = ["sampled", "exact"]
 
@@ -78,6 +78,28 @@ def test_summary_after_signal(target, tool):
     assert re.search(r"^  count +total +max +p99 +cause", text.text(), re.M)
     totals = re.search(r"^(\d+) blocks in", text.text(), re.M)
     assert int(totals.group(1)) >= len(held)
+    assert re.search(r"^cost: the target paid \d+\.\d\d % of a CPU; the tool itself took [\d.]+ m?s of CPU time$",
+                     text.text(), re.M)
+
+
+def test_cost_of_the_whole_run(target, watch):
+    program = target("multi")
+    w = watch("--pid", program.pid)
+    program.block("spin", 2500)
+    cost = w.finish()["overhead"]
+    parts = [s["overhead"] for s in w.events("stats")]
+    assert len(parts) >= 3
+    assert cost["user_ns"] >= sum(p["user_ns"] for p in parts) > 0
+    assert 0 < max(p["bpf_ns"] for p in parts) < cost["bpf_ns"] < 2 * sum(p["bpf_ns"] for p in parts)
+
+
+def test_absent_marker_functions_are_told(target, watch):
+    program = target("multi")
+    w = watch("--pid", program.pid, "--enable-marker-validation")
+    assert [text for text in w.hello()["warnings"] if "trace_blocking_start" in text]
+    w.expect_blocks(program.block("sleep", 30))
+    w.finish()
+    assert w.events("validation")[0]["markers"] == 0
 
 
 def test_file_is_written_as_it_happens(target, watch, tmp_path):
@@ -131,6 +153,30 @@ def test_output_not_writable(target, run, tmp_path):
         assert "-o" in done.stderr
         assert len(done.stderr.splitlines()) == 1
     assert changed_code(program.pid) == 0
+
+
+def test_older_report_goes_when_there_is_a_new_one(target, run, tmp_path):
+    report = tmp_path / "report"
+    older = "older\n" * 1000
+    report.write_text(older)
+    assert run("--pid", 2**31 - 1, "-o", report).returncode == 3
+    assert run("-o", report, "--", "true").returncode == 4
+    assert report.read_text() == older
+    done = run("--pid", target("multi").pid, "--duration", "1s", "--format", "ndjson", "-o", report)
+    assert done.returncode == 0
+    assert bad_lines(report.read_bytes()) == 0
+
+
+def test_output_to_what_is_no_file(target, run, tmp_path):
+    program = target("multi")
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = Process(["cat", fifo])
+    args = ["--pid", program.pid, "--duration", "1s", "--format", "ndjson", "-o"]
+    assert run(*args, fifo).returncode == 0
+    reader.wait()
+    assert bad_lines(reader.text().encode()) == 0
+    assert bad_lines(run(*args, "/dev/stdout").stdout.encode()) == 0
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -77,6 +77,16 @@ def test_name(target, programs, watch, tmp_path):
     w.finish()
 
 
+@pytest.mark.parametrize("binary, code", [("/no/such/file", 3), ("/bin/sh", 2)])
+@pytest.mark.parametrize("command", ["watch", "doctor"])
+def test_wrong_file_of_symbols(target, run, command, binary, code):
+    program = target("multi")
+    done = run(command, "--pid", program.pid, "--target", binary)
+    assert done.returncode == code
+    assert binary in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_target_exits(target, watch, mode):
     program = target("multi")
@@ -196,6 +206,36 @@ def test_restart_by_name(target, programs, watch, tmp_path, mode):
     w.signal(signal.SIGINT)
     w.finish()
     assert [b["reason"] for b in w.events("bye")] == ["target_exited"] * 2
+
+
+def test_ambiguous_restart(target, programs, watch, tmp_path):
+    exe = named_copy(programs, tmp_path, "rs-back-twice")
+    first = target(exe=exe)
+    w = watch("--name", "rs-back-twice")
+    w.signal(signal.SIGSTOP)  # both are there when it looks
+    first.close()
+    both = [target(exe=exe), target(exe=exe)]
+    w.signal(signal.SIGCONT)
+    assert w.finish(0, code=3)["reason"] == "target_exited"
+    assert all(str(t.pid) in w.stderr() for t in both)
+    assert len(w.stderr().splitlines()) == 1
+
+
+def test_restart_as_another_program(target, programs, watch, tmp_path):
+    """It is said once that it cannot be watched, and the next one is waited for."""
+    exe = named_copy(programs, tmp_path, "rs-changing")
+    first = target(exe=exe)
+    w = watch("--name", "rs-changing")
+    first.close()
+    (tmp_path / "other").mkdir()
+    other = target(argv=[shutil.copy("/bin/sleep", tmp_path / "other" / "rs-changing"), "60"], is_ready=False)
+    wait_until(w.stderr, "a word about the other program")
+    time.sleep(1)
+    assert f"Process {other.pid}" in w.stderr() and len(w.stderr().splitlines()) == 1
+    other.close()
+    second = target(exe=exe)
+    assert w.hello(2)["pid"] == second.pid
+    w.finish()
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -17,7 +17,7 @@ COLUMNS = (
     ("cause", 6, "cause", ".1f"),
     ("phase", 6, "phase", ".1f"),
     ("ongo.", 6, "ongoing", ".1f"),
-    ("offp", 6, "offcpu_p99_ms", ".3f"),
+    ("offp", 6, "offcpu_sleep_p99_ms", ".3f"),
     ("mrg", 4, "merged", "d"),
     ("stl", 4, "disturbed", "d"),
 )
@@ -25,9 +25,9 @@ WIDTHS = (11, 14, 8)
 
 LEGEND = """\
 blocks: that had to be found; recall, prec.(ision), bound kept, task id, role, cause, phase, ongo.(ing) in %;
-p50, p99, max: error of the duration in ms; offp: p99 error of the off-CPU part; mrg: blocks that say they may be
-several polls; stl: blocks left out of errors because the machine stalled at an edge. exact*: root futures,
-and polls that began before the probes were there."""
+p50, p99, max: error of the duration in ms; offp: p99 error of the off-CPU part of blocks that sleep, in ms;
+mrg: blocks that say they may be several polls; stl: blocks left out of errors because the machine stalled at an
+edge. exact*: root futures, and polls that began before the probes were there."""
 
 
 def header():

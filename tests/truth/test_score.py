@@ -8,6 +8,7 @@ import pytest
 
 import run
 import score
+import table
 import truthlog
 from floors import MS, US
 from match import Settings
@@ -197,6 +198,15 @@ def test_the_off_cpu_part_of_a_sleep_is_scored(case):
     case.log.poll(100, 20)
     off = block(100, 20, error_ns=500 * US, oncpu_ns=200 * US, offcpu_ns=19_800 * US)
     assert failed(case.score(off, mode="sampled")) == {"offcpu_sleep_p99_ms"}
+
+
+def test_the_table_shows_the_off_cpu_part_that_is_judged(case):
+    case.log.poll(100, 20)
+    case.log.poll(200, 20, cause="lock")
+    lock = block(200, 20, cause="lock", oncpu_ns=8 * MS, offcpu_ns=12 * MS)
+    tally = case.score(block(100, 20), lock)["exact"]
+    head, _, row = (line.split(" | ") for line in table.markdown([("b", "p", "exact", tally)]).splitlines())
+    assert row[head.index("offp")] == "0.000"
 
 
 def test_merged_polls_are_accepted_when_said(case):

@@ -109,6 +109,24 @@ static void edges_seen_by_probes_are_exact(void **state)
 	assert_string_equal(b.task.name, "app::handler");
 }
 
+static void a_wait_that_may_have_been_before_the_poll_is_not_told_alone(void **state)
+{
+	struct rs_event_block e = sample();
+	struct decoder *d = *state;
+	uint64_t vague = d->vague;
+	struct block b;
+
+	e.poll.flags = RS_POLL_EARLY;
+	e.poll.start_hi = e.end_sure = 119 * MS +
+				       950000; /* it had its CPU back, and was over at once */
+	assert_int_equal(decode_block(d, &e, sizeof(e), &b), -ENODATA);
+	assert_int_equal(d->vague, vague + 1);
+	e.poll.start_hi = 112 * MS; /* worked for 8 ms after that */
+	e.end_sure = 120 * MS;
+	assert_int_equal(decode_block(d, &e, sizeof(e), &b), 0);
+	assert_int_equal(d->vague, vague + 1);
+}
+
 static void a_block_that_was_there_before_has_no_bound(void **state)
 {
 	struct rs_event_block e = sample();
@@ -324,6 +342,9 @@ int main(void)
 			the_estimate_lies_in_the_middle_and_the_bound_covers_both_ends, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(edges_seen_by_probes_are_exact, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_wait_that_may_have_been_before_the_poll_is_not_told_alone, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(a_block_that_was_there_before_has_no_bound, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(inner_blocks_are_not_the_outer_ones, setup,

@@ -78,6 +78,63 @@ static void markers_are_compared_with_blocks(void **state)
 	markers_free(m);
 }
 
+static void mark(struct markers *m, int tid, uint64_t start, uint64_t duration)
+{
+	markers_start(m, tid, start);
+	markers_end(m, tid, start + duration, 5 * MS);
+}
+
+/* A poll that calls two marked functions is one block: it cannot answer for both. */
+static void a_block_matches_one_marker(void **state)
+{
+	struct markers *m = markers_new();
+	struct validation v = { 0 };
+
+	mark(m, 1, 100 * MS, 10 * MS);
+	mark(m, 1, 111 * MS, 38 * MS);
+	add_block(m, 1, 100 * MS, 50 * MS); /* the longer one */
+	add_block(m, 2, 100 * MS,
+		  50 * MS); /* told before the marker's end came, as an inner poll is */
+	add_block(m, 2, 90 * MS, 70 * MS);
+	mark(m, 2, 100 * MS, 49 * MS);
+	markers_result(m, &v);
+	assert_int_equal(v.markers, 3);
+	assert_int_equal(v.detected, 3);
+	assert_int_equal(v.matched, 2);
+	assert_int_equal(v.missed, 1);
+	assert_int_equal(v.extra, 1);
+	assert_in_range(v.duration_diff_p50_ns, MS, MS + MS / 64);
+	assert_int_equal(v.duration_diff_p99_ns, 12 * MS);
+	markers_free(m);
+}
+
+/* Of a long run all is counted, although only the newest is remembered. */
+static void markers_are_counted_without_end(void **state)
+{
+	struct markers *m = markers_new();
+	struct validation v = { 0 };
+
+	for (uint64_t i = 0; i < 70000; i++) {
+		mark(m, 1, i * 100 * MS, 10 * MS);
+		add_block(m, 1, i * 100 * MS, 11 * MS);
+		if (i % 100 == 0)
+			add_block(m, 1, i * 100 * MS + 50 * MS, 10 * MS); /* not marked */
+	}
+	for (uint64_t i = 0; i < 10000; i++)
+		mark(m, 2, i * 100 * MS, 10 * MS);
+	for (int tid = 10; tid < 5000; tid++)
+		markers_start(m, tid, 1); /* threads that end inside their interval */
+	mark(m, 3, 5 * MS, 10 * MS);
+	markers_result(m, &v);
+	assert_int_equal(v.markers, 80001);
+	assert_int_equal(v.detected, 70700);
+	assert_int_equal(v.matched, 70000);
+	assert_int_equal(v.missed, 10001);
+	assert_int_equal(v.extra, 700);
+	assert_int_equal(v.duration_diff_p50_ns, MS);
+	markers_free(m);
+}
+
 /* A Core of this process: its tick counts, another candidate is a clock, a third stands still. */
 static void the_tick_is_the_word_that_counts(void **state)
 {
@@ -149,6 +206,8 @@ int main(void)
 		cmocka_unit_test(the_oldest_ids_are_forgotten_first),
 		cmocka_unit_test(a_schedule_pointer_tells_the_scheduler),
 		cmocka_unit_test(markers_are_compared_with_blocks),
+		cmocka_unit_test(a_block_matches_one_marker),
+		cmocka_unit_test(markers_are_counted_without_end),
 		cmocka_unit_test(the_tick_is_the_word_that_counts),
 		cmocka_unit_test(of_two_counters_the_one_with_a_clock_is_the_tick),
 	};

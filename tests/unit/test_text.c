@@ -80,7 +80,6 @@ static void an_ongoing_block_of_a_root_future(void **state)
 	struct block b = sample_block();
 
 	b.is_ongoing = true;
-	b.level = 1;
 	b.task_id = 0;
 	b.task.name = "app::main";
 	b.role = ROLE_BLOCK_ON;
@@ -99,6 +98,21 @@ static void an_ongoing_block_of_a_root_future(void **state)
 		"  task      root  app::main            src/api.rs:142  block_on main (tid 24038)\n"
 		"  cause     sleep: clock_nanosleep 12.245 s\n"
 		"  timing    both detectors ±0.41 ms\n\n");
+}
+
+/* With a long threshold, too: the next report of a deadlock would come at ten times that. */
+static void an_ongoing_block_is_told_from_50_ms(void **state)
+{
+	struct block b = sample_block();
+	char *text = NULL;
+
+	b.is_ongoing = true;
+	b.duration_ns = 50 * SAMPLE_MS - 1;
+	assert_prints(BLOCK(&b), "");
+	b.duration_ns = 50 * SAMPLE_MS;
+	PRINT(BLOCK(&b), text);
+	assert_non_null(strstr(text, "◐ ONGOING   50.00 ms  CRITICAL"));
+	free(text);
 }
 
 static void a_starved_block_is_not_the_codes_fault(void **state)
@@ -234,7 +248,8 @@ static void losses_are_said_where_they_happen(void **state)
 
 static void the_comparison_with_markers(void **state)
 {
-	struct validation v = { .markers = 1, .missed = 1 };
+	struct validation v = { .markers = 1, .missed = 1 },
+			  no_markers = { .detected = 7, .extra = 7 };
 
 	assert_prints(
 		VALIDATION(&sample_validation),
@@ -244,7 +259,13 @@ static void the_comparison_with_markers(void **state)
 	assert_prints(VALIDATION(&v),
 		      "   markers  detected   matched    missed     extra  duration difference\n"
 		      "         1         0         0         1         0  unknown\n\n");
+	assert_prints(VALIDATION(&no_markers),
+		      "   markers  detected   matched    missed     extra  duration difference\n"
+		      "         0         7         0         0         7  unknown\n"
+		      "no block was marked: there is nothing to compare\n\n");
 }
+
+#define NO_COST "cost: the target paid 0.00 % of a CPU; the tool itself took 0 ns of CPU time\n"
 
 static void the_summary(void **state)
 {
@@ -258,9 +279,10 @@ static void the_summary(void **state)
 		"\n"
 		"1,238 blocks in 60.0 s: 3 CRITICAL, 1,234 SLOW; blocked for 63.1 s; 1 still ongoing"
 		" (target exited)\n"
+		"cost: the target paid 0.45 % of a CPU; the tool itself took 126 ms of CPU time\n"
 		"lost: 12 ring_full, 3,456 tasks_evicted\n");
-	assert_prints(BYE(&empty_bye), "no blocks in 2.00 s (interrupted)\n");
-	assert_prints(BYE(&empty_bye), "pid 24000: no blocks in 2.00 s (interrupted)\n",
+	assert_prints(BYE(&empty_bye), "no blocks in 2.00 s (interrupted)\n" NO_COST);
+	assert_prints(BYE(&empty_bye), "pid 24000: no blocks in 2.00 s (interrupted)\n" NO_COST,
 		      .enable_pids = true);
 }
 
@@ -313,6 +335,7 @@ int main(void)
 		cmocka_unit_test(a_block),
 		cmocka_unit_test(a_block_with_syscalls_and_long_names),
 		cmocka_unit_test(an_ongoing_block_of_a_root_future),
+		cmocka_unit_test(an_ongoing_block_is_told_from_50_ms),
 		cmocka_unit_test(a_starved_block_is_not_the_codes_fault),
 		cmocka_unit_test(unknown_is_said),
 		cmocka_unit_test(the_pid_when_asked_for),

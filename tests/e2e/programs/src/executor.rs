@@ -90,6 +90,7 @@ async fn serve(shape: Shape, mut commands: UnboundedReceiver<String>) {
             "block" => block(shape, words[1], number(2), number(3)).await,
             "root" => work::hold_and_say(words[1], number(2), 0),
             "drops" => block_around_drop(shape, number(1), number(2)).await,
+            "storm" => drop(shape.spawn(storm(number(1)))),
             "panic" => panic_in_task(shape, number(1)).await,
             "pool-panic" => panic_in_pool(number(1)).await,
             "pool" => hold_pool(number(1)).await,
@@ -166,6 +167,15 @@ async fn hold_pool(ms: u64) {
 async fn hold_in_place(ms: u64) {
     let _ = tokio::spawn(async move { task::block_in_place(|| work::hold("sleep", ms)) }).await;
     work::say("done");
+}
+
+/// As many polls a second as there can be, beside whatever else is asked for; says `calm` in the end.
+async fn storm(ms: u64) {
+    let until = work::now_ns() + ms * 1_000_000;
+    while work::now_ns() < until {
+        task::yield_now().await;
+    }
+    work::say("calm");
 }
 
 async fn never_wait() {

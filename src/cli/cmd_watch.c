@@ -64,6 +64,8 @@ static int blame_features(const struct options *o, int r, pid_t pid, struct rs_e
 	features_try(&f);
 	if (pid > 0)
 		features_try_target(&f, pid);
+	if (f.facts[FEATURE_READ_TARGET].error == -ESRCH)
+		return r; /* it has ended meanwhile, which is no lack */
 	return features_require(&f, wants_probes ? NEED_EXACT : NEED_ALL, err) < 0 ? -EACCES : r;
 }
 
@@ -393,6 +395,11 @@ static void finish_command(struct watcher *w)
 	if (w->exit_code == EXIT_OK && !w->has_watched && !code) {
 		int r = w->last_result ? w->last_result : -ENOEXEC;
 
+		if (!w->last_result)
+			snprintf(
+				w->last_error.text, sizeof(w->last_error.text),
+				"The command ended before a Tokio program was found in it. Give one that "
+				"uses Tokio 1.x and runs for longer.");
 		complain(r, &w->last_error);
 		w->exit_code = target_exit_code(r);
 	} else if (w->exit_code == EXIT_OK && !strcmp(w->reason, "target_exited")) {

@@ -8,6 +8,7 @@
 #include "cli/doctor.h"
 
 #define PROFILE "[profile.release] of Cargo.toml"
+#define V0 "RUSTFLAGS=\"-C symbol-mangling-version=v0\""
 
 struct judge {
 	const struct features *features;
@@ -32,7 +33,7 @@ static bool judge_exact(struct judge *j)
 	if (!j->copy->n_vtables)
 		add(j, GRADE_MISSING, "exact timing of polls",
 		    "no task vtable was found in the file",
-		    "Sampled timing works; use Tokio 1.23 or newer for exact timing.");
+		    "Where watch finds no runtime either, build with Tokio's feature rt-multi-thread.");
 	else if (features_require(j->features, NEED_EXACT, &err) < 0)
 		add(j, GRADE_MISSING, "exact timing of polls", NULL, err.text);
 	else
@@ -60,41 +61,22 @@ static void judge_timing(struct judge *j)
 	    "they have no poll function of their own and are always sampled", NULL);
 }
 
-/* "1.47.1" -> 47; -1 when the version is not known. */
-static int tokio_minor(const struct tokio_copy *copy)
-{
-	int minor;
-
-	return sscanf(copy->version, "1.%d.", &minor) == 1 && minor >= 0 ? minor : -1;
-}
-
-static void judge_task_ids(struct judge *j)
-{
-	int minor = tokio_minor(j->copy);
-
-	if (minor >= 0 && minor < 22)
-		add(j, GRADE_MISSING, "task ids",
-		    "Tokio before 1.22 does not store the id of the running task",
-		    "Use Tokio 1.23 or newer.");
-	else
-		add(j, GRADE_EXACT, "task ids", NULL, NULL);
-}
-
 static void judge_names(struct judge *j)
 {
 	static const char *const whys[] = {
 		[SYMBOLS_NONE] =
-			"the file is stripped: what has no better name is shown by its address",
-		[SYMBOLS_LEGACY] = "legacy symbols do not carry the type of a future",
-		[SYMBOLS_V0] = "some tasks have no symbol and are shown by their address",
+			"the file is stripped; watch shows the place of a task's code, or its address where none is found",
+		[SYMBOLS_LEGACY] =
+			"legacy symbols carry no types; watch shows the place of a task's code, or its address",
+		[SYMBOLS_V0] =
+			"some have no symbol; for those watch shows the place of their code, or their address",
 	};
 	static const char *const remedies[] = {
-		[SYMBOLS_NONE] = "Leave the symbols in: strip = \"none\" in " PROFILE ".",
-		[SYMBOLS_LEGACY] = "Build with RUSTFLAGS=\"-C symbol-mangling-version=v0\".",
+		[SYMBOLS_NONE] = "Set strip = \"none\" in " PROFILE ", and build with " V0 ".",
+		[SYMBOLS_LEGACY] = "Build with " V0 ".",
 		[SYMBOLS_V0] = "",
 	};
-	size_t all = doctor_count_types(j->copy, NULL),
-	       bare = doctor_count_types(j->copy, "address");
+	size_t all = doctor_count_types(j->copy, NULL);
 	enum symbol_kind symbols = j->copy->symbols;
 
 	if (!all)
@@ -102,15 +84,14 @@ static void judge_names(struct judge *j)
 	if (doctor_count_types(j->copy, "v0") == all)
 		add(j, GRADE_EXACT, "names of tasks", NULL, NULL);
 	else
-		add(j, bare == all ? GRADE_MISSING : GRADE_APPROXIMATE, "names of tasks",
-		    whys[symbols], remedies[symbols]);
+		add(j, GRADE_APPROXIMATE, "names of tasks", whys[symbols], remedies[symbols]);
 }
 
 static void judge_lines(struct judge *j)
 {
-	if (j->copy->debuginfo == DEBUGINFO_NONE)
-		add(j, GRADE_MISSING, "source files and lines", "the file has no debug information",
-		    "Set debug = \"line-tables-only\" and strip = \"none\" in " PROFILE ".");
+	if (doctor_count_types(j->copy, NULL))
+		add(j, GRADE_APPROXIMATE, "source files and lines",
+		    "panic locations say where the code of a task is, not which line blocks", NULL);
 }
 
 static void judge_markers(struct judge *j)
@@ -128,8 +109,14 @@ size_t doctor_judge(const struct features *f, const struct tokio_copy *copy,
 {
 	struct judge j = { f, copy, ret, 0 };
 
+	if (tokio_is_too_old(copy)) {
+		add(&j, GRADE_MISSING, "blocks of its tasks",
+		    "Tokio before 1.23 keeps its tasks in ways not known here: watch leaves them out",
+		    "Use Tokio 1.23 or newer.");
+		return j.n;
+	}
 	judge_timing(&j);
-	judge_task_ids(&j);
+	add(&j, GRADE_EXACT, "task ids", NULL, NULL);
 	judge_names(&j);
 	judge_lines(&j);
 	judge_markers(&j);

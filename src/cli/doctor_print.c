@@ -86,13 +86,15 @@ static void print_types(const struct tokio_copy *copy)
 
 		if (!n)
 			continue;
-		printf("%s%s %zu", separator, sources[i], n);
+		/* watch looks for the place when it has something to say of the task */
+		printf("%s%s %zu", separator,
+		       strcmp(sources[i], "address") ? sources[i] : "place or address", n);
 		separator = ", ";
 	}
 	puts("");
 }
 
-/* How the thread-local CONTEXT, which holds the running task's id, will be found. */
+/* What the file says of the thread-local CONTEXT, which holds the running task's id. */
 static void print_context(const struct tokio_copy *copy)
 {
 	if (copy->context_sym >= 0)
@@ -100,13 +102,13 @@ static void print_context(const struct tokio_copy *copy)
 		       (unsigned long long)copy->context_sym,
 		       (unsigned long long)copy->context_sym_size);
 	else if (copy->tls_memsz)
-		printf("  %-12s no symbol; found by calibration at attach\n", "CONTEXT");
+		printf("  %-12s no symbol; watch looks for it in the running process\n", "CONTEXT");
 	else
 		printf("  %-12s the module has no thread-local storage: cannot be found\n",
 		       "CONTEXT");
 }
 
-/* Where the offsets inside Tokio's structures come from. The table is only a prior; the process decides. */
+/* Where the offsets inside Tokio's structures come from. The table is only a prior; the process decides, at attach. */
 static void print_layout(const struct tokio_copy *copy)
 {
 	const struct tokio_layout *row = NULL;
@@ -114,14 +116,16 @@ static void print_layout(const struct tokio_copy *copy)
 
 	if (sscanf(copy->version, "1.%u.%u", &minor, &patch) == 2)
 		row = tokio_layout_find(minor, patch, false, false);
-	if (!row)
-		printf("  %-12s calibration at attach (no table row for this version)\n", "layout");
+	if (tokio_is_too_old(copy))
+		printf("  %-12s none that can be relied on before Tokio 1.23\n", "layout");
+	else if (!row)
+		printf("  %-12s the version is unknown; watch tries all it knows\n", "layout");
 	else if (sscanf(row->tokio_to, "1.%u.%u", &last_minor, &last_patch) == 2 &&
 		 TOKIO_VERSION(minor, patch) > TOKIO_VERSION(last_minor, last_patch))
-		printf("  %-12s newer than the table; its last row (to %s) is checked by calibration\n",
+		printf("  %-12s newer than the table; watch tries its last row (to %s) and checks it\n",
 		       "layout", row->tokio_to);
 	else
-		printf("  %-12s table row for Tokio %s to %s, checked by calibration at attach\n",
+		printf("  %-12s table row for Tokio %s to %s; watch checks it when it attaches\n",
 		       "layout", row->tokio_from, row->tokio_to);
 }
 

@@ -108,7 +108,7 @@ static bool calibrate_copies(struct session *s)
 		return false;
 	for (size_t i = 0; i < s->n_copies; i++) {
 		struct copy_state *state = &s->state[i];
-		int r = state->is_calibrated
+		int r = state->is_calibrated || tokio_is_too_old(&s->copies[i])
 				? -EALREADY
 				: calibrate(s->process->pid, &s->copies[i], state->vtables, threads,
 					    n, &state->calibration);
@@ -316,7 +316,12 @@ bool learn_gap(const struct session *s, char *ret, size_t size)
 
 		if (s->state[i].is_calibrated)
 			continue;
-		if (!c->n_vtables || !c->tls_memsz)
+		if (tokio_is_too_old(c))
+			snprintf(
+				ret, size,
+				"Tokio %s is too old: its tasks are not watched (1.23 and newer are)",
+				version);
+		else if (!c->n_vtables || !c->tls_memsz)
 			snprintf(
 				ret, size,
 				"Tokio %s keeps no task vtables or ids where they can be found from outside: "
@@ -342,7 +347,7 @@ bool learn_gap(const struct session *s, char *ret, size_t size)
 bool learn_is_complete(const struct session *s)
 {
 	for (size_t i = 0; i < s->n_copies; i++)
-		if (!s->state[i].is_calibrated)
+		if (!s->state[i].is_calibrated && !tokio_is_too_old(&s->copies[i]))
 			return false;
 	return true;
 }

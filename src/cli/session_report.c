@@ -284,7 +284,10 @@ void report_bye(struct session *s, uint64_t now, const char *reason)
 		.lost = lost,
 		.n_lost = N_LOSSES,
 	};
+	char gap[160];
 
+	if (learn_gap(s, gap, sizeof(gap)))
+		b.note = gap;
 	memcpy(counters, s->counters, sizeof(counters));
 	memset(s->counters, 0, sizeof(s->counters)); /* these last words are about all of the run */
 	list_losses(counters, s->counters, lost);

@@ -208,21 +208,6 @@ static uint64_t poll_until(const struct session *s, const struct rs_thread *t, u
 	return p->left_ns ? p->left_ns : is_traced ? now : p->seen;
 }
 
-static void report_ongoing(struct session *s, const struct rs_thread *t, const struct rs_poll *p,
-			   struct row_state *r, uint64_t now)
-{
-	struct rs_poll placed = *p;
-	struct block b;
-	char comm[16];
-
-	place_exact(s, t, &placed);
-	r->reported++;
-	read_comm(s->process->pid, t->tid, comm);
-	decode_ongoing(&s->decoder, t, &placed, comm, poll_until(s, t, now), &b);
-	b.level = r->reported - 1;
-	report_block(s, &b);
-}
-
 static uint64_t ongoing_age(const struct session *s, uint32_t reported)
 {
 	uint64_t age = s->options->threshold_ns;
@@ -230,6 +215,22 @@ static uint64_t ongoing_age(const struct session *s, uint32_t reported)
 	while (reported-- && age < UINT64_MAX / 10)
 		age *= 10;
 	return age;
+}
+
+static void report_ongoing(struct session *s, const struct rs_thread *t, const struct rs_poll *p,
+			   struct row_state *r, uint64_t age, uint64_t now)
+{
+	struct rs_poll placed = *p;
+	struct block b;
+	char comm[16];
+
+	place_exact(s, t, &placed);
+	while (age >= ongoing_age(s, r->reported))
+		r->reported++; /* met late, it is told once */
+	read_comm(s->process->pid, t->tid, comm);
+	decode_ongoing(&s->decoder, t, &placed, comm, poll_until(s, t, now), &b);
+	b.level = r->reported - 1;
+	report_block(s, &b);
 }
 
 /* How long that is; 0 when the thread runs but has not been seen for a while, or waits for a CPU where the future may not
@@ -271,8 +272,8 @@ static uint64_t poll_due(const struct session *s, const struct rs_thread *t,
 	return t->out_ns ? begin + half : UINT64_MAX;
 }
 
-static void step_poll(struct session *s, size_t slot, const struct rs_thread *t,
-		      struct row_state *r, uint64_t now)
+static void step_poll(struct session *s, size_t slot, struct rs_thread *t, struct row_state *r,
+		      uint64_t now)
 {
 	const struct rs_poll *p = &t->polls[t->depth - 1];
 	uint64_t age, due;
@@ -287,10 +288,11 @@ static void step_poll(struct session *s, size_t slot, const struct rs_thread *t,
 		return;
 	if (age >= s->options->threshold_ns / 2 || p->flags & RS_POLL_DOUBTFUL)
 		inspect(s, slot, t, p, r);
+	t->task_id = watch_threads(s->watch)[slot].task_id; /* the doubt may be settled by now */
 	if (age >= s->options->threshold_ns / 2)
 		watch_end(s, t, p, r);
 	if (!is_in_doubt(t) && age >= ongoing_age(s, r->reported))
-		report_ongoing(s, t, p, r, now);
+		report_ongoing(s, t, p, r, age, now);
 	due = poll_due(s, t, r, age);
 	s->rows_due_ns = due < s->rows_due_ns ? due : s->rows_due_ns;
 }

@@ -65,6 +65,8 @@ size_t sites_list(struct session *s, size_t copy, struct probe_site *ret)
 	const struct tokio_copy *c = &s->copies[copy];
 	size_t n = 0, dear = s->n_dear_sites;
 
+	if (tokio_is_too_old(c))
+		return 0;
 	for (size_t i = 0; i < c->n_vtables; i++) {
 		const struct task_vtable *v = &c->vtables[i];
 		uint64_t id_off = (uint64_t)v->id_off << 32;

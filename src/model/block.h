@@ -130,6 +130,7 @@ struct bye {
 	uint64_t blocks, ongoing, slow, critical, blocked_ns;
 	uint64_t watched_ns; /* since the tool began to attach */
 	uint64_t bpf_ns, user_ns; /* paid by the target since attach, by the tool since its start */
+	const char *note; /* why nothing, or not all, was watched to the end; NULL = all was */
 	const struct loss *lost;
 	size_t n_lost;
 	const struct site *sites; /* ranked by total_ns */

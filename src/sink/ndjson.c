@@ -206,6 +206,7 @@ static int ndjson_bye(const struct sink_options *o, const struct bye *b)
 	put_totals(&l, b);
 	put_lost(&l, b->lost, b->n_lost);
 	put_cost(&l, b);
+	json_put(&l, "note", json_text(b->note));
 	by_site = json_put_array(&l, "by_site");
 	for (size_t i = 0; i < b->n_sites; i++)
 		append_site(&l, by_site, &b->sites[i]);

@@ -68,8 +68,12 @@ static int text_stats(const struct sink_options *o, const struct stats *s)
 			fprintf(p.f, "%slost%s      %s %s: %s\n\n", label, off,
 				FMT_COUNT(s->lost[i].recent), WORD(s->lost[i].name),
 				s->lost[i].consequence);
-	if (s->note)
-		fprintf(p.f, "%snote%s      %s\n\n", label, off, s->note);
+	if (s->note) {
+		char note[ESCAPE_SIZE(WARNING_COLUMNS)];
+
+		escape_shorten(note, s->note, WARNING_COLUMNS);
+		fprintf(p.f, "%snote%s      %s\n\n", label, off, note);
+	}
 	return paragraph_end(&p, o->out);
 }
 

@@ -11,6 +11,7 @@
 #include "sink/formats.h"
 #include "sink/paragraph.h"
 
+#define NOTE_COLUMNS 400
 #define WIDEST_ROW 100 /* names of ordinary length keep a row within 80 columns */
 #define SITES_SHOWN 20
 #define CAUSE_COLUMNS 28
@@ -164,6 +165,18 @@ static void print_totals(FILE *f, const struct sink_options *o, const struct bye
 	fputc('\n', f);
 }
 
+/* No blocks of what was not watched are no good news. */
+static void print_note(FILE *f, const struct sink_options *o, const struct bye *b)
+{
+	char note[ESCAPE_SIZE(NOTE_COLUMNS)];
+
+	if (!b->note)
+		return;
+	escape_shorten(note, b->note, NOTE_COLUMNS);
+	fprintf(f, "%snot watched:%s %s\n", color_of(o, PAINT_WARNING), color_of(o, PAINT_NONE),
+		note);
+}
+
 /* The budget is a promise: what was kept of it is shown. */
 static void print_cost(FILE *f, const struct bye *b)
 {
@@ -200,6 +213,7 @@ int text_bye(const struct sink_options *o, const struct bye *b)
 		return r;
 	print_sites(p.f, o, b);
 	print_totals(p.f, o, b);
+	print_note(p.f, o, b);
 	print_cost(p.f, b);
 	print_losses(p.f, o, b);
 	return paragraph_end(&p, o->out);

@@ -101,6 +101,8 @@ struct process *process_free(struct process *p);
 int tokio_find(const struct process *p, size_t first_module, struct tokio_copy **ret,
 	       struct rs_error *err);
 void tokio_copies_free(struct tokio_copy *c, size_t n);
+/* Tasks of Tokio before 1.23 are not known well enough to be watched: they would get each other's ids. */
+bool tokio_is_too_old(const struct tokio_copy *c);
 /* Frees what one copy owns, not the copy itself. */
 void tokio_copy_done(struct tokio_copy *c);
 /* The same for a file alone, not running (doctor BINARY): addresses are ELF virtual addresses. */

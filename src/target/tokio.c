@@ -36,6 +36,13 @@ static void reading_clear(struct reading *r)
 	elf_file_close(r->file);
 }
 
+bool tokio_is_too_old(const struct tokio_copy *c)
+{
+	unsigned int minor;
+
+	return sscanf(c->version, "1.%u.", &minor) == 1 && minor < 23;
+}
+
 void tokio_copy_done(struct tokio_copy *c)
 {
 	for (size_t i = 0; i < c->n_vtables; i++) {

@@ -107,8 +107,24 @@ def test_stripped_file(tmp_path):
     done = doctor(stripped)
     assert done.returncode == (0 if kernel_allows() else 5)
     assert "symbols      none (stripped)" in done.stdout
-    assert "CONTEXT      no symbol; found by calibration at attach" in done.stdout
+    assert "CONTEXT      no symbol; watch looks for it in the running process" in done.stdout
+    # watch names the futures of a stripped program by the place of their code
+    missing = done.stdout.partition("  Missing ")[2]
+    assert "names of tasks" in done.stdout and "names of tasks" not in missing
+    assert "source files" in done.stdout and "source files" not in missing
     assert re.search(r"^Tokio 1\.\d+", done.stdout, re.M)
+
+
+def test_old_tokio(tmp_path):
+    """The example, made to say that its Tokio is an old one: nothing is promised that watch cannot keep."""
+    raw = example().read_bytes()
+    old = tmp_path / "old"
+    old.write_bytes(re.sub(rb"/tokio-1\.\d\d\.", b"/tokio-1.20.", raw))
+    done = doctor(old)
+    assert re.search(r"^Tokio 1\.20\.", done.stdout, re.M)
+    verdict = done.stdout.partition("task types")[2]
+    assert "Missing      blocks of its tasks" in verdict and "Use Tokio 1.23 or newer." in verdict
+    assert "Exact" not in verdict and "works" not in verdict and "table row" not in verdict
 
 
 def as_nobody(tmp_path, capabilities):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from live import child_of, wait_until
+from live import Target, child_of, wait_until
 
 MODES = ["sampled", "exact"]
 
@@ -243,18 +243,28 @@ def test_runtime_starts_later(target, watch, mode):
     """A Tokio program that has no runtime yet, and gets three."""
     program = target("none")
     w = watch("--pid", program.pid, "--mode", mode, is_ready=False)
-    time.sleep(1.5)
-    assert w.is_running()
+    warnings = w.hello()["warnings"]
+    assert any("no runtime is seen" in text for text in warnings), warnings
     for number, (shape, role) in enumerate([("multi", "worker"), ("current", "current_thread"),
                                             ("local", "local_set")]):
         program.ask(f"runtime {shape}", "ready")
         # The first blocks teach the tool what it could not know before there was a runtime.
         program.block("sleep", 50, 3 if number == 0 else 1)
-        w.hello()
         pairs = w.expect_blocks(program.block("sleep", 30, 3))
         assert {b["role"] for _, b in pairs} == {role}
         assert {b["tid"] for _, b in pairs} <= {h.tid for h, _ in pairs}
-    w.finish()
+    assert w.finish()["note"] is None
+    assert any("a runtime has started" in (s["note"] or "") for s in w.events("stats"))
+
+
+def test_nothing_to_watch_is_said_at_the_end(target, watch, tool):
+    program = target("none")
+    w = watch("--pid", program.pid, is_ready=False)
+    text = Target([tool, "--pid", program.pid, "--duration", "3s"])
+    assert text.wait() == 0
+    assert "not watched: no runtime is seen" in text.text()
+    text.close()
+    assert "no runtime is seen" in w.finish()["note"]
 
 
 @pytest.mark.parametrize("mode", MODES)

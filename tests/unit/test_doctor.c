@@ -105,13 +105,10 @@ static void test_binary(void **state)
 	copy.symbols = SYMBOLS_LEGACY;
 	assert_grade(&f, &copy, "names of tasks", GRADE_APPROXIMATE, "symbol-mangling-version=v0");
 	copy.symbols = SYMBOLS_NONE;
-	named[0].name_source = "location";
+	named[0].name_source = "address"; /* until watch looks for the place of its code */
 	assert_grade(&f, &copy, "names of tasks", GRADE_APPROXIMATE, "strip = \"none\"");
-	named[0].name_source = "address";
-	assert_grade(&f, &copy, "names of tasks", GRADE_MISSING, "strip = \"none\"");
 	copy.debuginfo = DEBUGINFO_NONE;
-	assert_grade(&f, &copy, "source files and lines", GRADE_MISSING,
-		     "debug = \"line-tables-only\"");
+	assert_grade(&f, &copy, "source files and lines", GRADE_APPROXIMATE, NULL);
 	copy.marker_end = 0;
 	assert_grade(&f, &copy, "marker functions", GRADE_MISSING, NULL);
 }
@@ -121,10 +118,16 @@ static void test_old_tokio(void **state)
 	struct features f = all_ok();
 	struct tokio_copy copy = good_copy();
 
+	/* With symbols, its poll functions are found; that is not enough. */
+	strcpy(copy.version, "1.22.0");
+	assert_grade(&f, &copy, "", GRADE_MISSING, "Tokio 1.23");
+	assert_int_equal(n_findings, 1);
 	copy.n_vtables = 0;
 	strcpy(copy.version, "1.20.1");
-	assert_grade(&f, &copy, "exact timing", GRADE_MISSING, "Tokio 1.23");
-	assert_grade(&f, &copy, "task ids", GRADE_MISSING, "Tokio 1.23");
+	assert_grade(&f, &copy, "", GRADE_MISSING, "Tokio 1.23");
+	assert_int_equal(n_findings, 1);
+	strcpy(copy.version, "1.23.0");
+	assert_grade(&f, &copy, "exact timing", GRADE_MISSING, "rt-multi-thread");
 	assert_null(judge(&f, &copy, "names of tasks"));
 	copy.version[0] = '\0';
 	assert_grade(&f, &copy, "task ids", GRADE_EXACT, NULL);

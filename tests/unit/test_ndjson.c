@@ -165,7 +165,7 @@ static void the_other_lines(void **state)
 		"\"slow\":1234,\"critical\":3,\"blocked_ns\":63056420000,"
 		"\"watched_ns\":60000000000},\"lost\":{\"ring_full\":12,\"stacks\":0,"
 		"\"tasks_evicted\":3456},\"overhead\":{\"bpf_ns\":270000000,"
-		"\"user_ns\":126000000},\"by_site\":[{\"task\":\"app::handle_upload\","
+		"\"user_ns\":126000000},\"note\":null,\"by_site\":[{\"task\":\"app::handle_upload\","
 		"\"cause\":\"cpu\",\"syscall\":null,\"count\":3,\"total_ns\":1350420000,"
 		"\"max_ns\":450310000,\"p99_ns\":450310000,\"severity\":\"CRITICAL\"},"
 		"{\"task\":\"root\",\"cause\":\"sleep\",\"syscall\":\"clock_nanosleep\","

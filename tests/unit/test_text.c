@@ -269,6 +269,8 @@ static void the_comparison_with_markers(void **state)
 
 static void the_summary(void **state)
 {
+	struct bye unwatched = { .note = "\x1b[31mno runtime" };
+
 	assert_prints(
 		BYE(&sample_bye),
 		"  count    total      max      p99  cause                  task\n"
@@ -282,6 +284,8 @@ static void the_summary(void **state)
 		"cost: the target paid 0.45 % of a CPU; the tool itself took 126 ms of CPU time\n"
 		"lost: 12 ring_full, 3,456 tasks_evicted\n");
 	assert_prints(BYE(&empty_bye), "no blocks in 2.00 s (interrupted)\n" NO_COST);
+	assert_prints(BYE(&unwatched),
+		      "no blocks in 0 ns\nnot watched: \\x1b[31mno runtime\n" NO_COST);
 	assert_prints(BYE(&empty_bye), "pid 24000: no blocks in 2.00 s (interrupted)\n" NO_COST,
 		      .enable_pids = true);
 }

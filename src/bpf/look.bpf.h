@@ -198,8 +198,10 @@ static __always_inline int look_at_copy(struct rs_memory m, struct rs_thread *t,
 		return -1;
 	if (l->id_tag < 0 || raw_word(t, l->id_tag) == 1)
 		k->id = k->context_id = raw_word(t, l->id);
-	handle_tag = raw_word(t, l->handle_tag) & 0xff;
 	k->handle = raw_word(t, l->handle);
+	handle_tag = l->handle_tag >= 0 ? raw_word(t, l->handle_tag) & 0xff
+		     : k->handle	? l->tag_ct
+					: RS_TAG_NONE;
 	k->is_entered = raw_byte(t, l->runtime) != l->runtime_not_entered;
 	if (read_scheduler(m, t, l, block, k, handle_tag, &tag))
 		return -1;

@@ -27,6 +27,8 @@
 	8000000 /* between two of RS_EVENT_SUSPECT: each costs the reader some 50 us */
 #define RS_EXACT_ALL 2
 #define RS_UNKNOWN (-1)
+#define RS_TAG_NEVER 0xff
+#define RS_TAG_NONE 0xfe
 
 /* Where one copy of Tokio keeps what a look reads. Offsets in CONTEXT unless said otherwise; RS_UNKNOWN = not there. */
 struct rs_layout {
@@ -36,7 +38,8 @@ struct rs_layout {
 	__u32 tls_module; /* index in the DTV; 0 = static TLS of the executable */
 	__s16 id, id_tag; /* id_tag: Option tag word before Tokio 1.40 */
 	__s16 sched; /* pointer to scheduler::Context */
-	__s16 handle, handle_tag;
+	__s16 handle,
+		handle_tag; /* handle_tag: RS_UNKNOWN where Tokio has no multi-thread scheduler */
 	__s16 runtime, budget;
 	/* in scheduler::Context; ctx_owner: worker Arc or handle Arc */
 	__s16 ctx_tag, ctx_core, ctx_owner;

@@ -15,6 +15,9 @@
 #define STEP_OVER_BUDGET_NS 4000000 /* a poll of 5 ms that nobody told of can still be inspected */
 #define LEARN_SOON_NS 50000000ULL
 #define LEARN_LATER_NS 500000000ULL
+/* Looking for a runtime where there is none yet reads all thread-local memory: one part of the time in so many. */
+#define LEARN_SOON_SHARE 5
+#define LEARN_LATER_SHARE 50
 #define HELLO_PATIENCE_NS 2000000000ULL
 #define SECOND_NS 1000000000ULL
 
@@ -183,10 +186,12 @@ int session_open(const struct options *o, pid_t pid, const struct sink *sink,
 static void step_learning(struct session *s, uint64_t now)
 {
 	bool is_young = now < s->opened_ns + HELLO_PATIENCE_NS;
+	uint64_t pause = is_young ? LEARN_SOON_NS : LEARN_LATER_NS, cost;
 
 	if (now >= s->next_learn_ns) {
 		learn_step(s, now);
-		s->next_learn_ns = now + (is_young ? LEARN_SOON_NS : LEARN_LATER_NS);
+		cost = (now_ns() - now) * (is_young ? LEARN_SOON_SHARE : LEARN_LATER_SHARE);
+		s->next_learn_ns = now + (cost > pause ? cost : pause);
 	}
 	if (!s->has_hello && (learn_is_complete(s) || !is_young))
 		report_hello(s, now);

@@ -84,7 +84,7 @@ static void place_exact(struct session *s, const struct rs_thread *t, struct rs_
 {
 	struct task_type type = site_decode(p->site);
 	const struct rs_layout *l = &watch_config(s->watch)->copies[type.copy % RS_COPIES];
-	uint64_t sched = 0, tag = l->tag_mt;
+	uint64_t sched = 0, tag = l->tag_ct;
 
 	if (!(p->flags & RS_POLL_EXACT_START) || p->role != RS_ROLE_UNKNOWN)
 		return;

@@ -61,12 +61,20 @@ static bool is_near_stack(uint64_t w, const struct rs_thread_info *t)
 	return is_pointer(w) && w + STACK_SPAN > t->sp && w < t->sp + STACK_SPAN;
 }
 
+/* Which scheduler CONTEXT at `b` has a handle of; -1: none. */
+static int scheduler_of(const struct tokio_layout *r, const unsigned char *b)
+{
+	uint64_t tag = r->solo ? r->handle_ct : word_at(b, r->handle_tag) & 0xff;
+
+	if (tag == r->handle_ct)
+		return false;
+	return tag == r->handle_mt ? true : -1;
+}
+
 /* Does CONTEXT's shape fit here? Only what lies in the block itself. */
 static bool shape_fits(const struct tokio_layout *r, const unsigned char *b)
 {
-	uint64_t tag = word_at(b, r->handle_tag) & 0xff;
-
-	if (tag != r->handle_ct && tag != r->handle_mt)
+	if (scheduler_of(r, b) < 0)
 		return false;
 	if (b[r->runtime] > 2 || b[r->budget] > 1 || !is_pointer(word_at(b, r->handle)))
 		return false;
@@ -116,7 +124,7 @@ static bool row_fits(const struct search *s, const struct tokio_layout *r,
 	if (!shape_fits(r, b))
 		return false;
 	handle = word_at(b, r->handle);
-	is_mt = (word_at(b, r->handle_tag) & 0xff) == r->handle_mt;
+	is_mt = scheduler_of(r, b);
 	if (r->scheduler < 0) {
 		int64_t own = find_own_ctx(s, r, tls, t, handle, is_mt);
 
@@ -296,7 +304,9 @@ static void fill_layout(const struct search *s, const struct candidate *c, struc
 		.worker_index = r->worker_index,
 		.runtime_not_entered = r->runtime_not_entered,
 		.tag_ct = r->ctx_tag >= 0 ? r->ctx_tag_ct : r->handle_ct,
-		.tag_mt = r->ctx_tag >= 0 ? r->ctx_tag_mt : r->handle_mt,
+		.tag_mt = r->solo	    ? RS_TAG_NEVER
+			  : r->ctx_tag >= 0 ? r->ctx_tag_mt
+					    : r->handle_mt,
 		.size = r->size,
 		.local = RS_UNKNOWN,
 		.local_pops = { RS_UNKNOWN, RS_UNKNOWN },

@@ -43,6 +43,7 @@ struct tokio_layout {
 	uint32_t from, to; /* TOKIO_VERSION(), both inclusive; rows of one kind leave no gap */
 	uint16_t rustc_from, rustc_to; /* rustc 1.x, both inclusive: the compiler orders fields */
 	bool unstable; /* built with --cfg tokio_unstable */
+	bool solo; /* without the feature rt-multi-thread: enums of schedulers have one variant and no tag */
 
 	/* runtime::context::Context. size = -1: there is none (<= 1.21) */
 	int16_t size;
@@ -52,7 +53,7 @@ struct tokio_layout {
 	int16_t id_tag; /* u64: 0 none, 1 some; -1: the id is one word, 0 = none */
 	int16_t id; /* u64; -1: no id in TLS (<= 1.21) */
 	int16_t scheduler; /* *const scheduler::Context; -1: a TLS symbol of its own (<= 1.28) */
-	int16_t handle_tag; /* u64, see handle_{ct,mt,none} */
+	int16_t handle_tag; /* u64, see handle_{ct,mt,none}; -1: solo, the handle is NULL for none */
 	int16_t handle; /* Arc of the runtime's handle */
 	uint8_t handle_ct, handle_mt, handle_none;
 	int16_t runtime; /* u8: 0 entered, 1 entered and may block_in_place, runtime_not_entered */
@@ -63,7 +64,7 @@ struct tokio_layout {
 
 	/* scheduler::Context, to which CONTEXT.scheduler points (<= 1.28: CURRENT::FOO) */
 	int16_t ctx_size;
-	int16_t ctx_tag; /* u64; -1: the two schedulers have a TLS symbol each (<= 1.28) */
+	int16_t ctx_tag; /* u64; -1: the two schedulers have a TLS symbol each (<= 1.28), or solo */
 	uint8_t ctx_tag_ct, ctx_tag_mt;
 	int16_t ctx_worker_or_handle; /* Arc<Worker> (multi-thread) or Arc<Handle> (current) */
 	int16_t ctx_core_borrow; /* isize RefCell flag; 0 = free */

@@ -30,20 +30,27 @@ def tool():
 
 @pytest.fixture(scope="session")
 def programs():
-    """exe: a Tokio program that obeys its standard input; object: the same in a shared object."""
+    """exe: a Tokio program that obeys its standard input; object: the same in a shared object; solo: the program
+    with a Tokio that has no multi-thread scheduler."""
     cargo = shutil.which("cargo") or shutil.which(str(pathlib.Path.home() / ".cargo/bin/cargo"))
     if not cargo:
         pytest.skip("no cargo to build the test programs with")
     too_old = rust_version.too_old(cargo, rust_version.LOCK_FILE_4)
     if too_old:
         pytest.skip("the test programs: " + too_old)
-    done = subprocess.run([cargo, "build", "--release", "--locked", "--target-dir", BUILT / "target"],
+    release = build(cargo, "target")
+    solo = build(cargo, "solo", "--no-default-features")
+    return types.SimpleNamespace(exe=release / "e2e-target", object=release / "libe2e_object.so",
+                                 solo=solo / "e2e-target")
+
+
+def build(cargo, name, *options):
+    done = subprocess.run([cargo, "build", "--release", "--locked", "--target-dir", BUILT / name, *options],
                           cwd=PROGRAMS, capture_output=True, text=True)
     if done.returncode != 0 and "crates.io" in done.stderr:
         pytest.skip("the test programs need crates.io: " + done.stderr[-300:])
     assert done.returncode == 0, done.stderr
-    release = BUILT / "target" / "release"
-    return types.SimpleNamespace(exe=release / "e2e-target", object=release / "libe2e_object.so")
+    return BUILT / name / "release"
 
 
 @pytest.fixture(scope="session")

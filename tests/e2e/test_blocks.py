@@ -227,6 +227,22 @@ def test_drop_of_another_task_does_not_end_a_poll(target, watch, shape, mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("shape, role", [("current", "current_thread"), ("local", "local_set")])
+def test_tokio_without_its_multi_thread_scheduler(target, programs, watch, shape, role, mode):
+    """The enums of schedulers have one variant there, and no tag."""
+    program = target(shape, exe=programs.solo)
+    w = watch("--pid", program.pid, "--mode", mode)
+    program.block("sleep", 20, 2)
+    held = program.block("sleep", 20, 3) + program.block("spin", 20, 3)
+    pairs = w.expect_blocks(held)
+    assert {b["role"] for _, b in pairs} == {role}
+    program.ask("root spin 40", "block kind=spin")
+    w.expect_blocks(program.held()[-1:])
+    assert not w.unexplained(program.held())
+    w.finish()
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_threshold(target, watch, mode):
     program = target("current")
     w = watch("--pid", program.pid, "--mode", mode, "--threshold", "60ms")

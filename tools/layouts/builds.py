@@ -18,6 +18,8 @@ FEATURES = {
         "rt", "rt-multi-thread", "time", "sync", "net", "signal", "process", "fs", "io-util",
         "io-std", "parking_lot",
     ],
+    # Without the multi-thread scheduler, enums of schedulers have one variant, and no tag.
+    "solo": ["rt", "time", "sync"],
 }
 
 MANIFEST = """[package]
@@ -29,6 +31,10 @@ rust-version = "{msrv}"
 [[bin]]
 name = "{name}"
 path = "{main}"
+
+[features]
+default = [{default}]
+multi = []
 
 [dependencies]
 tokio = {{ version = "{req}", features = [{features}] }}
@@ -73,6 +79,10 @@ class Build:
         )
 
     @property
+    def is_solo(self):
+        return "rt-multi-thread" not in FEATURES[self.features]
+
+    @property
     def requirement(self):
         if self.tokio == "newest":
             return "1"
@@ -96,6 +106,7 @@ def _write_crate(build, folder, msrv):
     text = MANIFEST.format(
         name=build.name, msrv=msrv, main=HERE / "program" / "main.rs",
         req=build.requirement, features=features,
+        default="" if build.is_solo else '"multi"',
     )
     (folder / "Cargo.toml").write_text(text)
 

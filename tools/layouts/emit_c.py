@@ -70,7 +70,7 @@ const struct tokio_layout *tokio_layout_find(uint32_t minor, uint32_t patch, uin
 	const struct tokio_layout *rows = tokio_layouts(&n);
 
 	for (size_t i = 0; i < n; i++)
-		if (rows[i].rustc_from <= rustc && rustc <= rows[i].rustc_to &&
+		if (rows[i].rustc_from <= rustc && rustc <= rows[i].rustc_to && !rows[i].solo &&
 		    rows[i].unstable == unstable && rows[i].from <= version)
 			best = &rows[i];
 	return best;
@@ -86,6 +86,7 @@ class Conflict(Exception):
 class Row:
     generation: int
     unstable: bool
+    solo: bool
     first: str
     last: str
     rustc: str
@@ -100,7 +101,7 @@ def version_key(version):
 def _value(facts, source):
     if isinstance(source, str):
         return facts.get(source, -1)
-    found = {facts.get(name, -1) for name in source}
+    found = {facts[name] for name in source if name in facts}
     if len(found) != 1:
         raise Conflict(f"{source} differ: {found}")
     return found.pop()
@@ -116,11 +117,12 @@ def _generation(rustc):
 
 
 def _by_version(records):
-    """{(generation, unstable): [(version, rustc, values, {ct})]}, oldest first."""
+    """{(generation, unstable, solo): [(version, rustc, values, {ct})]}, oldest first."""
     groups = {}
     for record in sorted(records, key=lambda r: (version_key(r["tokio"]), r["features"])):
-        lane = groups.setdefault((_generation(record["rustc"]), record["unstable"]), [])
         facts = record["facts"]
+        kind = (_generation(record["rustc"]), record["unstable"], "core_tick_mt" not in facts)
+        lane = groups.setdefault(kind, [])
         values = _values(facts)
         ct = tuple(facts.get(name, -1) for name in CT_FACTS)
         if lane and lane[-1][0] == record["tokio"]:
@@ -129,20 +131,32 @@ def _by_version(records):
             lane[-1][3].append(ct)
         else:
             lane.append((record["tokio"], record["rustc"], values, [ct]))
+    for kind, lane in groups.items():
+        if kind[2]:
+            _borrow_ct(lane, groups.get((*kind[:2], False), []))
     return groups
+
+
+def _borrow_ct(solo, multi):
+    """current_thread's Core is the same without the other scheduler, of which all feature sets are built."""
+    cts = {version: lane_cts for version, _rustc, _values, lane_cts in multi}
+    for version, _rustc, _values, own in solo:
+        if version in cts and not set(own) <= set(cts[version]):
+            raise Conflict(f"{version}: Core depends on the multi-thread scheduler")
+        own += [ct for ct in cts.get(version, []) if ct not in own]
 
 
 def merge(records):
     rows = []
-    for (generation, unstable), lane in _by_version(records).items():
+    for (generation, unstable, solo), lane in _by_version(records).items():
         last = None
         for version, rustc, values, cts in lane:
             if last is None or last.values != values or not _ct_compatible(last.ct, cts):
-                last = Row(generation, unstable, version, version, rustc, values)
+                last = Row(generation, unstable, solo, version, version, rustc, values)
                 rows.append(last)
             last.last = version
             last.ct += [ct for ct in cts if ct not in last.ct]
-    rows.sort(key=lambda r: (-r.generation, r.unstable, version_key(r.first)))
+    rows.sort(key=lambda r: (-r.generation, r.unstable, r.solo, version_key(r.first)))
     _extend(rows)
     _share_ct(rows)
     return rows
@@ -164,7 +178,7 @@ def _ct_compatible(have, new):
 
 
 def _same_lane(a, b):
-    return a is not None and (a.generation, a.unstable) == (b.generation, b.unstable)
+    return a is not None and (a.generation, a.unstable, a.solo) == (b.generation, b.unstable, b.solo)
 
 
 def _minor(version):
@@ -199,7 +213,7 @@ def _row_c(row, after):
         f'\t\t.rustc_note = "{row.rustc}",',
         f"\t\t.from = {_number(row.first)}, .to = {_upper_bound(row, after)},",
         f"\t\t.rustc_from = {rustc_from}, .rustc_to = {rustc_to},",
-        f"\t\t.unstable = {flag[row.unstable]},",
+        f"\t\t.unstable = {flag[row.unstable]}, .solo = {flag[row.solo]},",
     ]
     cells = []
     for name, value in zip(FIELDS, row.values):
@@ -228,11 +242,12 @@ def _wrap(cells, width=84):
 def _builds_comment(records):
     lanes = {}
     for record in records:
-        key = (record["rustc"], record["unstable"])
+        key = (record["rustc"], record["unstable"], "core_tick_mt" not in record["facts"])
         lanes.setdefault(key, set()).add(record["tokio"])
     out = []
-    for (rustc, unstable), versions in sorted(lanes.items()):
-        head = f"rustc {rustc}{', --cfg tokio_unstable' if unstable else ''}: Tokio"
+    for (rustc, unstable, solo), versions in sorted(lanes.items()):
+        how = (", --cfg tokio_unstable" if unstable else "") + (", no multi-thread" if solo else "")
+        head = f"rustc {rustc}{how}: Tokio"
         words = head.split() + sorted(versions, key=version_key)
         line = " *"
         for word in words:

@@ -80,11 +80,18 @@ class Extractor:
         self._context()
         self._thread_locals()
         self._scheduler_context()
-        self._worker()
-        self._core_mt()
+        if not self._is_solo():
+            self._worker()
+        if not self._is_solo():
+            self._core_mt()
         self._core_ct()
         self._local_set()
         return self.facts
+
+    def _is_solo(self):
+        """Built without the multi-thread scheduler."""
+        return not self._fields(RUNTIME + "scheduler::multi_thread::worker::Core",
+                                RUNTIME + "thread_pool::worker::Core")
 
     def _context(self):
         fields = self._fields(RUNTIME + "context::Context")
@@ -92,13 +99,15 @@ class Extractor:
             return
         handle = "current.handle" if _at(fields, "current") != ABSENT else "handle"
         wrapped = rf"{handle}\.value\.value"
+        tag, arc = _like(fields, rf"{wrapped}\.<tag>"), _like(
+            fields, rf"{wrapped}<Some=.*>\.__0<CurrentThread=[^>]*>\.__0")
         id_tag, task_id = _option(fields, "current_task_id")
         budget, budget_value = _option(fields, "budget")
         self._set(
             size=fields[0].size,
             thread_id=_at(fields, "thread_id"),
-            handle_tag=_like(fields, rf"{wrapped}\.<tag>"),
-            handle=_like(fields, rf"{wrapped}<Some=.*>\.__0<MultiThread=\d+>\.__0"),
+            handle_tag=ABSENT if tag == arc else tag,  # of one variant: NULL for none
+            handle=arc,
             handle_ct=_variant(fields, rf"{wrapped}<Some=.*>\.__0<CurrentThread"),
             handle_mt=_variant(fields, rf"{wrapped}<Some=.*>\.__0<MultiThread"),
             handle_none=_variant(fields, rf"{wrapped}<None"),
@@ -143,24 +152,30 @@ class Extractor:
                       "ctx_tag_ct": _variant(fields, "<CurrentThread"),
                       "ctx_tag_mt": _variant(fields, "<MultiThread")}
         self._set(**tagged)
-        mt, base_mt = self._variant_or(fields, "MultiThread",
-                                       RUNTIME + "scheduler::multi_thread::worker::Context",
-                                       RUNTIME + "thread_pool::worker::Context")
+        if not self._is_solo():
+            self._context_mt(fields)
         ct, base_ct = self._variant_or(fields, "CurrentThread",
                                        RUNTIME + "scheduler::current_thread::Context",
                                        RUNTIME + "basic_scheduler::Context")
         self._set(
-            ctx_size=fields[0].size if fields else mt[0].size,
-            ctx_worker=base_mt + _at(mt, "worker"),
-            ctx_core_borrow_mt=base_mt + _like(mt, r"core\.borrow"),
-            ctx_core_mt=base_mt + _like(mt, r"core\.value"),
+            ctx_size=fields[0].size if fields else ct[0].size,
             ctx_handle_ct=base_ct + max(_at(ct, "handle"), _at(ct, "spawner")),
             ctx_core_borrow_ct=base_ct + _like(ct, r"core\.borrow"),
             ctx_core_ct=base_ct + _like(ct, r"core\.value"),
         )
 
+    def _context_mt(self, fields):
+        mt, base_mt = self._variant_or(fields, "MultiThread",
+                                       RUNTIME + "scheduler::multi_thread::worker::Context",
+                                       RUNTIME + "thread_pool::worker::Context")
+        self._set(
+            ctx_worker=base_mt + _at(mt, "worker"),
+            ctx_core_borrow_mt=base_mt + _like(mt, r"core\.borrow"),
+            ctx_core_mt=base_mt + _like(mt, r"core\.value"),
+        )
+
     def _variant_or(self, fields, variant, *names):
-        base = _like(fields, rf"<{variant}=\d+>\.__0") if fields else 0
+        base = _like(fields, rf"<{variant}=[^>]*>\.__0") if fields else 0
         return self._need(*names), base
 
     def _worker(self):

@@ -20,8 +20,11 @@ async fn root() {
 }
 
 fn main() {
-    let multi = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    multi.block_on(root());
+    #[cfg(feature = "multi")]
+    {
+        let multi = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        multi.block_on(root());
+    }
 
     let current = Builder::new_current_thread().enable_all().build().unwrap();
     current.block_on(root());

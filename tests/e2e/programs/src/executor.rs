@@ -35,8 +35,9 @@ impl Shape {
 
     fn build(self) -> Runtime {
         let mut builder = match self {
+            #[cfg(feature = "multi")]
             Shape::Multi | Shape::Healthy => Builder::new_multi_thread(),
-            Shape::Current | Shape::Local | Shape::Busy => Builder::new_current_thread(),
+            _ => Builder::new_current_thread(),
         };
         builder.worker_threads(2).enable_time().build().expect("cannot start the runtime")
     }
@@ -165,7 +166,7 @@ async fn hold_pool(ms: u64) {
 }
 
 async fn hold_in_place(ms: u64) {
-    let _ = tokio::spawn(async move { task::block_in_place(|| work::hold("sleep", ms)) }).await;
+    let _ = tokio::spawn(async move { in_place(|| work::hold("sleep", ms)) }).await;
     work::say("done");
 }
 
@@ -177,6 +178,14 @@ async fn storm(ms: u64) {
     }
     work::say("calm");
 }
+
+#[cfg(feature = "multi")]
+fn in_place(hold: impl FnOnce()) {
+    task::block_in_place(hold);
+}
+
+#[cfg(not(feature = "multi"))]
+fn in_place(_hold: impl FnOnce()) {}
 
 async fn never_wait() {
     loop {
@@ -197,7 +206,7 @@ fn spawn_healthy() {
     tokio::spawn(async {
         loop {
             let _ = task::spawn_blocking(|| work::hold("sleep", 50)).await;
-            task::block_in_place(|| work::hold("sleep", 30));
+            in_place(|| work::hold("sleep", 30));
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     });

@@ -31,6 +31,7 @@ struct candidate {
 	unsigned int threads, ids_checked, ids_right;
 };
 
+#define ARC_COUNT_MAX 1000000
 #define CANDIDATES_MAX 64
 
 struct search {
@@ -113,6 +114,31 @@ static int64_t find_own_ctx(const struct search *s, const struct tokio_layout *r
 	return 0;
 }
 
+static bool row_is_of_version(const struct tokio_layout *r, uint32_t version)
+{
+	return version && r->from <= version && version <= r->to;
+}
+
+/* An Arc's pointer leads to its counts of strong and weak references. */
+static bool is_arc(pid_t pid, uint64_t addr)
+{
+	uint64_t counts[2];
+
+	return !process_read(pid, addr, counts, sizeof(counts)) && counts[0] && counts[1] &&
+	       counts[0] <= ARC_COUNT_MAX && counts[1] <= ARC_COUNT_MAX;
+}
+
+/*
+ * Solo layouts have no tags to go by, so more is asked of them. Up to Tokio 1.28 even the scheduler's context is to be
+ * searched: only where the version says so.
+ */
+static bool solo_fits(const struct search *s, const struct tokio_layout *r, uint64_t handle)
+{
+	bool is_possible = s->version ? row_is_of_version(r, s->version) : r->scheduler >= 0;
+
+	return is_possible && is_arc(s->pid, handle);
+}
+
 static bool row_fits(const struct search *s, const struct tokio_layout *r,
 		     const struct tls_copy *tls, const struct rs_thread_info *t,
 		     struct candidate *c)
@@ -124,6 +150,8 @@ static bool row_fits(const struct search *s, const struct tokio_layout *r,
 	if (!shape_fits(r, b))
 		return false;
 	handle = word_at(b, r->handle);
+	if (r->solo && !solo_fits(s, r, handle))
+		return false;
 	is_mt = scheduler_of(r, b);
 	if (r->scheduler < 0) {
 		int64_t own = find_own_ctx(s, r, tls, t, handle, is_mt);
@@ -244,12 +272,7 @@ static void search_dynamic(struct search *s, const struct rs_thread_info *t)
 	}
 }
 
-static bool row_is_of_version(const struct tokio_layout *r, uint32_t version)
-{
-	return version && r->from <= version && version <= r->to;
-}
-
-/* More threads first, then the row made for this version, then the newest. */
+/* A layout with tags before one without, more threads first, then the row made for this version, then the newest. */
 static const struct candidate *best_candidate(const struct search *s)
 {
 	const struct candidate *best = NULL;
@@ -260,6 +283,10 @@ static const struct candidate *best_candidate(const struct search *s)
 
 		if (c->ids_checked > 2 * c->ids_right)
 			continue; /* the id is elsewhere in most of them: not this layout */
+		if (best && c->row->solo != best->row->solo) {
+			best = c->row->solo ? best : c;
+			continue;
+		}
 		if (!best || c->threads > best->threads ||
 		    (c->threads == best->threads &&
 		     fits >= row_is_of_version(best->row, s->version)))

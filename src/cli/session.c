@@ -48,15 +48,15 @@ void session_warn(struct session *s, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	if (s->has_hello)
+	if (s->has_hello) {
 		add_news(s, format, args);
-	else if (s->n_warnings < max)
-		vsnprintf(s->warning_text[s->n_warnings], sizeof(s->warning_text[0]), format, args);
+	} else if (s->n_warnings < max) {
+		char *text = s->warning_text[s->n_warnings];
+
+		vsnprintf(text, sizeof(s->warning_text[0]), format, args);
+		s->warnings[s->n_warnings++] = text;
+	}
 	va_end(args);
-	if (s->has_hello || s->n_warnings == max)
-		return;
-	s->warnings[s->n_warnings] = s->warning_text[s->n_warnings];
-	s->n_warnings++;
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -147,7 +147,6 @@ static int open_parts(struct session *s, pid_t pid, struct rs_error *err)
 		auto_start(s);
 		if (s->options->mode == MODE_EXACT) {
 			s->probing = PROBE_ALL;
-			s->is_exact = true;
 			r = learn_attach_exact(s, err);
 		}
 		if (r >= 0 && s->options->marker_validation)

@@ -96,16 +96,17 @@ static void use(struct session *s, enum probing probing)
 
 	learn_detach_exact(s);
 	s->probing = probing;
-	s->is_exact = probing != PROBE_NONE;
 	s->calm_checks = 0;
-	if (s->is_exact && learn_attach_exact(s, &err) < 0) {
+	if (probing != PROBE_NONE && learn_attach_exact(s, &err) < 0) {
 		learn_detach_exact(s);
-		s->probing = s->is_exact = s->is_auto = 0;
+		s->probing = PROBE_NONE;
+		s->is_auto = false;
 		session_tell(s, "polls are sampled from now on. %s", err.text);
-	} else if (probing !=
-		   before) { /* types that block come one by one; only the first is news */
-		session_tell(s, "%s", news[probing]);
+		return;
 	}
+	/* The types that block come one by one: only the first is news. */
+	if (probing != before)
+		session_tell(s, "%s", news[probing]);
 }
 
 void auto_start(struct session *s)

@@ -287,7 +287,7 @@ static bool refresh_modules(struct session *s)
 	if (process_refresh(s->process) <= 0 || add_copies(s, known, &err) <= 0)
 		return false;
 	session_tell(s, "another copy of Tokio was loaded");
-	if (s->is_exact && learn_attach_exact(s, &err) < 0)
+	if (s->probing != PROBE_NONE && learn_attach_exact(s, &err) < 0)
 		session_tell(s, "its polls are sampled. %s", err.text);
 	return true;
 }
@@ -399,7 +399,7 @@ int learn_attach_exact(struct session *s, struct rs_error *err)
 {
 	struct rs_config *config = watch_config(s->watch);
 
-	s->n_dear_sites = s->n_left_out = 0;
+	s->n_left_out = 0;
 	for (size_t i = 0; i < s->n_copies; i++) {
 		int r = attach_polls(s, i, err);
 

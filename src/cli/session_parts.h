@@ -71,9 +71,8 @@ struct session {
 
 	struct row_state rows[RS_THREADS];
 	int watch_tokens, inspect_tokens; /* refilled every second */
-	bool is_exact;
 	bool is_auto; /* exact timing comes and goes with the budget */
-	enum probing probing;
+	enum probing probing; /* PROBE_NONE: all polls are sampled */
 	struct task_type offenders[OFFENDERS_MAX]; /* types that were seen to block */
 	size_t n_offenders;
 	uint32_t freq; /* of sampling, Hz: what is asked for, or less where that would cost too much */
@@ -81,8 +80,7 @@ struct session {
 	uint64_t price_ns; /* of one hit of a probe, the dearest in use */
 	uint64_t prices[ENTRY_KINDS]; /* by how the function begins */
 	bool is_priced[ENTRY_KINDS];
-	size_t n_dear_sites,
-		n_left_out; /* functions whose probe is dear; of them, those without one */
+	size_t n_left_out; /* functions whose probe is dear, and that have none therefore */
 	uint64_t auto_ns, auto_probed;
 	unsigned int calm_checks, calm_needed;
 	bool has_hello;

@@ -96,7 +96,7 @@ void report_hello(struct session *s, uint64_t now)
 
 	if (learn_gap(s, gap, sizeof(gap)))
 		session_warn(s, "%s", gap);
-	if (s->is_exact)
+	if (s->probing != PROBE_NONE)
 		session_warn(
 			s,
 			"exact mode puts return probes on poll functions; the target's own back traces end there");
@@ -213,10 +213,9 @@ static uint64_t bpf_cost_ns(const uint64_t now[RS_COUNT_MAX], const uint64_t the
 }
 
 /* What the target pays: programs, interrupts, traps. */
-static uint64_t target_cost_ns(const struct session *s, const uint64_t now[RS_COUNT_MAX])
+static uint64_t target_cost_ns(const struct session *s, const uint64_t now[RS_COUNT_MAX],
+			       const uint64_t then[RS_COUNT_MAX])
 {
-	const uint64_t *then = s->counters;
-
 	return bpf_cost_ns(now, then) + (now[RS_COUNT_TICKS] - then[RS_COUNT_TICKS]) * s->tick_ns +
 	       (now[RS_COUNT_SWITCHES] - then[RS_COUNT_SWITCHES]) * SWITCH_NS +
 	       (count_hits(now) - count_hits(then)) * s->price_ns;
@@ -243,7 +242,7 @@ void report_stats(struct session *s, uint64_t now)
 	st.polls = counters[RS_COUNT_POLLS];
 	st.polls_known = s->probing == PROBE_ALL;
 	st.samples = counters[RS_COUNT_LOOKS];
-	st.bpf_ns = target_cost_ns(s, counters);
+	st.bpf_ns = target_cost_ns(s, counters, s->counters);
 	st.user_ns = cpu - s->cpu_ns;
 	st.percent = 100.0 * (st.bpf_ns + st.user_ns) / elapsed;
 	memcpy(s->counters, counters, sizeof(counters));
@@ -268,7 +267,7 @@ void report_validation(struct session *s, uint64_t now)
 
 void report_bye(struct session *s, uint64_t now, const char *reason)
 {
-	uint64_t counters[RS_COUNT_MAX];
+	static const uint64_t none[RS_COUNT_MAX];
 	struct loss lost[N_LOSSES];
 	struct bye b = {
 		.at_ns = now,
@@ -288,10 +287,8 @@ void report_bye(struct session *s, uint64_t now, const char *reason)
 
 	if (learn_gap(s, gap, sizeof(gap)))
 		b.note = gap;
-	memcpy(counters, s->counters, sizeof(counters));
-	memset(s->counters, 0, sizeof(s->counters)); /* these last words are about all of the run */
-	list_losses(counters, s->counters, lost);
-	b.bpf_ns = target_cost_ns(s, counters);
+	list_losses(s->counters, none, lost); /* these last words are about all of the run */
+	b.bpf_ns = target_cost_ns(s, s->counters, none);
 	b.n_sites = sites_rank(s->sites, &b.sites);
 	if (s->sink->bye)
 		keep_error(s, s->sink->bye(s->out, &b));

@@ -229,7 +229,6 @@ static void report_ongoing(struct session *s, const struct rs_thread *t, const s
 		r->reported++; /* met late, it is told once */
 	read_comm(s->process->pid, t->tid, comm);
 	decode_ongoing(&s->decoder, t, &placed, comm, poll_until(s, t, now), &b);
-	b.level = r->reported - 1;
 	report_block(s, &b);
 }
 

@@ -43,14 +43,14 @@ static bool is_wanted(const struct session *s, size_t copy, size_t vtable)
 }
 
 static size_t add_site(struct session *s, uint64_t function, struct probe_site site,
-		       struct probe_site *sites, size_t n)
+		       struct probe_site *sites, size_t n, size_t *n_dear)
 {
 	uint64_t price;
 
 	if (!site.offset || is_known(sites, n, site.offset))
 		return n;
 	price = price_of(s, kind_of(s, function));
-	s->n_dear_sites += price > DEAR_NS;
+	*n_dear += price > DEAR_NS;
 	if (price > DEAR_NS && s->is_auto) { /* who asks for exact mode shall have it */
 		s->n_left_out++;
 		return n;
@@ -63,7 +63,7 @@ static size_t add_site(struct session *s, uint64_t function, struct probe_site s
 size_t sites_list(struct session *s, size_t copy, struct probe_site *ret)
 {
 	const struct tokio_copy *c = &s->copies[copy];
-	size_t n = 0, dear = s->n_dear_sites;
+	size_t n = 0, n_dear = 0;
 
 	if (tokio_is_too_old(c))
 		return 0;
@@ -76,19 +76,18 @@ size_t sites_list(struct session *s, size_t copy, struct probe_site *ret)
 		n = add_site(s, v->poll,
 			     (struct probe_site){ v->poll_file_off,
 						  id_off | site_encode(copy, i, false) },
-			     ret, n);
+			     ret, n, &n_dear);
 		n = add_site(s, v->shutdown,
 			     (struct probe_site){ v->shutdown_file_off,
 						  id_off | site_encode(copy, i, true) },
-			     ret, n);
+			     ret, n, &n_dear);
 	}
-	if (s->n_dear_sites > dear && !s->has_hello)
+	if (n_dear && !s->has_hello)
 		session_warn(
 			s,
 			"%zu functions begin with an instruction that the kernel steps over at each hit of a probe, "
 			"which takes long; %s",
-			s->n_dear_sites - dear,
-			s->is_auto ? "their polls are sampled" : "the target slows down");
+			n_dear, s->is_auto ? "their polls are sampled" : "the target slows down");
 	return n;
 }
 

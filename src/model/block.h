@@ -48,7 +48,6 @@ struct task_name {
 /* One block, ended or (is_ongoing) still lasting. Strings are borrowed for the time of the call. */
 struct block {
 	bool is_ongoing;
-	uint32_t level; /* of an ongoing report: 0 at the threshold, 1 at ten times that, … */
 	int32_t pid, tid;
 	char thread[16];
 	enum role role;

@@ -49,10 +49,24 @@ static void add_block(struct markers *m, int tid, uint64_t start, uint64_t durat
 	markers_add_block(m, &b);
 }
 
+static struct validation counted(const struct markers *m, uint64_t markers, uint64_t detected,
+				 uint64_t matched, uint64_t missed, uint64_t extra)
+{
+	struct validation v = { 0 };
+
+	markers_result(m, &v);
+	assert_int_equal(v.markers, markers);
+	assert_int_equal(v.detected, detected);
+	assert_int_equal(v.matched, matched);
+	assert_int_equal(v.missed, missed);
+	assert_int_equal(v.extra, extra);
+	return v;
+}
+
 static void markers_are_compared_with_blocks(void **state)
 {
 	struct markers *m = markers_new();
-	struct validation v = { 0 };
+	struct validation v;
 
 	markers_start(m, 1, 100 * MS);
 	markers_end(m, 1, 150 * MS, 5 * MS);
@@ -65,12 +79,7 @@ static void markers_are_compared_with_blocks(void **state)
 	markers_end(m, 4, 400 * MS, 5 * MS); /* an end without a start */
 	markers_check_id(m, 5, 5);
 	markers_check_id(m, 5, 6);
-	markers_result(m, &v);
-	assert_int_equal(v.markers, 2);
-	assert_int_equal(v.detected, 2);
-	assert_int_equal(v.matched, 1);
-	assert_int_equal(v.missed, 1);
-	assert_int_equal(v.extra, 1);
+	v = counted(m, 2, 2, 1, 1, 1);
 	assert_true(v.diff_known);
 	assert_int_equal(v.duration_diff_p50_ns, 2 * MS);
 	assert_int_equal(v.task_ids_agree, 1);
@@ -88,7 +97,7 @@ static void mark(struct markers *m, int tid, uint64_t start, uint64_t duration)
 static void a_block_matches_one_marker(void **state)
 {
 	struct markers *m = markers_new();
-	struct validation v = { 0 };
+	struct validation v;
 
 	mark(m, 1, 100 * MS, 10 * MS);
 	mark(m, 1, 111 * MS, 38 * MS);
@@ -97,12 +106,7 @@ static void a_block_matches_one_marker(void **state)
 		  50 * MS); /* told before the marker's end came, as an inner poll is */
 	add_block(m, 2, 90 * MS, 70 * MS);
 	mark(m, 2, 100 * MS, 49 * MS);
-	markers_result(m, &v);
-	assert_int_equal(v.markers, 3);
-	assert_int_equal(v.detected, 3);
-	assert_int_equal(v.matched, 2);
-	assert_int_equal(v.missed, 1);
-	assert_int_equal(v.extra, 1);
+	v = counted(m, 3, 3, 2, 1, 1);
 	assert_in_range(v.duration_diff_p50_ns, MS, MS + MS / 64);
 	assert_int_equal(v.duration_diff_p99_ns, 12 * MS);
 	markers_free(m);
@@ -112,7 +116,7 @@ static void a_block_matches_one_marker(void **state)
 static void markers_are_counted_without_end(void **state)
 {
 	struct markers *m = markers_new();
-	struct validation v = { 0 };
+	struct validation v;
 
 	for (uint64_t i = 0; i < 70000; i++) {
 		mark(m, 1, i * 100 * MS, 10 * MS);
@@ -125,12 +129,7 @@ static void markers_are_counted_without_end(void **state)
 	for (int tid = 10; tid < 5000; tid++)
 		markers_start(m, tid, 1); /* threads that end inside their interval */
 	mark(m, 3, 5 * MS, 10 * MS);
-	markers_result(m, &v);
-	assert_int_equal(v.markers, 80001);
-	assert_int_equal(v.detected, 70700);
-	assert_int_equal(v.matched, 70000);
-	assert_int_equal(v.missed, 10001);
-	assert_int_equal(v.extra, 700);
+	v = counted(m, 80001, 70700, 70000, 10001, 700);
 	assert_int_equal(v.duration_diff_p50_ns, MS);
 	markers_free(m);
 }

@@ -7,7 +7,7 @@ from dwarf import Types
 
 ABSENT = -1
 RUNTIME = "tokio::runtime::"
-OLD_ENTER = (RUNTIME + "enter::EnterContext", "tokio::runtime::context::enter::EnterContext")
+CORE_MT = (RUNTIME + "scheduler::multi_thread::worker::Core", RUNTIME + "thread_pool::worker::Core")
 
 
 class Missing(Exception):
@@ -58,6 +58,8 @@ def _pop_index(fields, path):
 class Extractor:
     def __init__(self, path):
         self._types = Types(path)
+        # built without the multi-thread scheduler
+        self._solo = self._types.find(*CORE_MT) is None
         self.facts = {}
 
     def close(self):
@@ -80,18 +82,13 @@ class Extractor:
         self._context()
         self._thread_locals()
         self._scheduler_context()
-        if not self._is_solo():
+        if not self._solo:
             self._worker()
-        if not self._is_solo():
+        if not self._solo:
             self._core_mt()
         self._core_ct()
         self._local_set()
         return self.facts
-
-    def _is_solo(self):
-        """Built without the multi-thread scheduler."""
-        return not self._fields(RUNTIME + "scheduler::multi_thread::worker::Core",
-                                RUNTIME + "thread_pool::worker::Core")
 
     def _context(self):
         fields = self._fields(RUNTIME + "context::Context")
@@ -152,7 +149,7 @@ class Extractor:
                       "ctx_tag_ct": _variant(fields, "<CurrentThread"),
                       "ctx_tag_mt": _variant(fields, "<MultiThread")}
         self._set(**tagged)
-        if not self._is_solo():
+        if not self._solo:
             self._context_mt(fields)
         ct, base_ct = self._variant_or(fields, "CurrentThread",
                                        RUNTIME + "scheduler::current_thread::Context",
@@ -199,8 +196,7 @@ class Extractor:
         }
 
     def _core_mt(self):
-        fields = self._need(RUNTIME + "scheduler::multi_thread::worker::Core",
-                            RUNTIME + "thread_pool::worker::Core")
+        fields = self._need(*CORE_MT)
         started = self._instant(fields, r"stats\.processing_scheduled_tasks_started_at")
         batch = self._instant(fields, r".*batch\.processing_scheduled_tasks_started_at")
         self._set(

@@ -275,10 +275,11 @@ static bool is_uninspected(const struct decoder *d, const struct rs_poll *p)
 }
 
 /* It waited for a CPU so near to an edge that perhaps all of that was before it or after it: that says nothing of the poll. */
-static bool is_vague(const struct rs_event_block *e, uint64_t duration_ns, uint64_t error_ns)
+static bool is_vague(const struct rs_event_block *e, const struct block *b, uint64_t error_ns)
 {
-	return (e->poll.flags & RS_POLL_EARLY || e->end_sure < e->end_lo) &&
-	       error_ns >= duration_ns;
+	return b->cause == CAUSE_STARVED &&
+	       (e->poll.flags & RS_POLL_EARLY || e->end_sure < e->end_lo) &&
+	       error_ns >= b->duration_ns;
 }
 
 int decode_block(struct decoder *d, const struct rs_event_block *e, size_t size, struct block *ret)
@@ -305,13 +306,13 @@ int decode_block(struct decoder *d, const struct rs_event_block *e, size_t size,
 		return -EBADMSG;
 	ret->start_ns = start;
 	ret->duration_ns = end - start - excluded;
-	if (is_vague(e, ret->duration_ns, error)) {
-		d->vague++;
-		return -ENODATA;
-	}
 	ret->error_ns = p->flags & RS_POLL_BEFORE ? BLOCK_ERROR_UNKNOWN : error;
 	set_parts(ret, p);
 	explain(ret, p);
+	if (is_vague(e, ret, error)) {
+		d->vague++;
+		return -ENODATA;
+	}
 	describe(d, p, ret);
 	return 0;
 }

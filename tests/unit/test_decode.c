@@ -119,6 +119,8 @@ static void a_wait_that_may_have_been_before_the_poll_is_not_told_alone(void **s
 	e.poll.flags = RS_POLL_EARLY;
 	e.poll.start_hi = e.end_sure = 119 * MS +
 				       950000; /* it had its CPU back, and was over at once */
+	assert_int_equal(decode_block(d, &e, sizeof(e), &b), 0); /* nor was that a wait for a CPU */
+	e.poll.off_ns = e.poll.runq_ns = 19 * MS;
 	assert_int_equal(decode_block(d, &e, sizeof(e), &b), -ENODATA);
 	assert_int_equal(d->vague, vague + 1);
 	e.poll.start_hi = 112 * MS; /* worked for 8 ms after that */

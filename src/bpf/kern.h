@@ -87,6 +87,7 @@ struct task_group {
 
 struct task_struct {
 	unsigned int __state;
+	int on_cpu; /* CONFIG_SMP */
 	int pid;
 	int tgid;
 	unsigned int flags;

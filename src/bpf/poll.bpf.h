@@ -97,6 +97,17 @@ static __always_inline __u64 sure_until(const struct rs_thread *t, const struct 
 	return is_late && t->preempted_ns < end_lo ? t->preempted_ns : end_lo;
 }
 
+/* The thread is the current one, or the one that on_walk is at. */
+static __always_inline void copy_comm(char comm[16], const struct rs_thread *t)
+{
+	if (t->tid == pid_at_level(bpf_get_current_task_btf(), config.pid_level))
+		bpf_get_current_comm(comm, 16);
+	else
+		bpf_probe_read_kernel_str(comm, 16,
+					  (void *)walked_task +
+						  bpf_core_field_offset(struct task_struct, comm));
+}
+
 __noinline int emit_block(struct rs_thread *t, struct rs_poll *p, __u64 end_lo, __u64 end_hi)
 {
 	if (!t || !p)
@@ -115,7 +126,7 @@ __noinline int emit_block(struct rs_thread *t, struct rs_poll *p, __u64 end_lo, 
 	e->end_lo = end_lo;
 	e->end_hi = end_hi;
 	e->end_sure = sure_until(t, p, end_lo, end_hi);
-	bpf_get_current_comm(e->comm, sizeof(e->comm));
+	copy_comm(e->comm, t);
 	__builtin_memcpy(&e->poll, p, sizeof(*p));
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 	if (cpu)

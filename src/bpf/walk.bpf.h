@@ -11,14 +11,68 @@ static __always_inline bool is_asleep_in(const struct rs_poll *p, const struct r
 	       !(p->flags & RS_POLL_NO_TICK);
 }
 
+/* Off the CPU, too: one that is about to sleep still works on its way there. */
+static __always_inline bool is_asleep(const struct task_struct *task)
+{
+	return task->__state && !(bpf_core_field_exists(task->on_cpu) && task->on_cpu);
+}
+
+/* Whose row is being changed for it; events are about it, not about the task that walks. */
+struct walked {
+	struct task_struct *task;
+	struct rs_thread *row, *copy;
+};
+
+/* Whether the thread still sleeps as it did when the copy was made; nobody else changes its row until row_unlock, then. */
+static __always_inline bool lock_asleep(const struct walked *w)
+{
+	if (w->row->seq != w->copy->seq || !row_lock(w->row))
+		return false;
+	w->copy->seq = w->row->seq;
+	if (w->task->nvcsw + w->task->nivcsw == w->copy->switches && is_asleep(w->task) &&
+	    !(w->task->flags & RS_PF_EXITING))
+		return true;
+	row_unlock(w->row);
+	return false;
+}
+
 /*
- * Polls that the thread was seen in before it fell asleep somewhere else. One that may be a block, or that a probe ends,
- * is left to the next look of the thread itself. True when it sleeps inside the one that remains.
+ * Ends the poll on top, which the thread has left for the sleep it is in at k->now. A block is told from here, so the row
+ * itself is changed and not the copy: were the thread awake, it would tell the same block. False if it is.
  */
-static __always_inline bool forget_ended(struct rs_thread *t, const struct rs_look *k)
+static __always_inline bool end_before_sleep(const struct walked *w, const struct rs_look *k)
+{
+	struct rs_poll *p;
+
+	if (!lock_asleep(w))
+		return false;
+	p = poll_top(w->row);
+	if (p) {
+		p->flags |= RS_POLL_GAPS;
+		walked_task = (__u64)w->task;
+		close_poll(w->row, p->seen, k->now);
+	}
+	row_unlock(w->row);
+	w->copy->seq = w->row->seq;
+	w->copy->depth = w->row->depth;
+	bpf_probe_read_kernel(w->copy->polls, sizeof(w->copy->polls), w->row->polls);
+	return true;
+}
+
+/* A poll that the sleep may be nested in, and that may be a block: the next look of the thread itself tells. */
+static __always_inline bool may_be_around(const struct rs_poll *p, const struct rs_look *k)
+{
+	return k->nests && is_in_turn(p, k) && p->seen - p->start_hi >= config.threshold_ns;
+}
+
+/*
+ * Polls that the thread was seen in before it fell asleep somewhere else. One that a probe ends is left to that. True when
+ * it sleeps inside the one that remains.
+ */
+static __always_inline bool leave_ended(const struct walked *w, const struct rs_look *k)
 {
 	for (int i = 0; i < RS_DEPTH; i++) {
-		struct rs_poll *p = poll_top(t);
+		struct rs_poll *p = poll_top(w->copy);
 
 		if (!p)
 			return false;
@@ -26,25 +80,25 @@ static __always_inline bool forget_ended(struct rs_thread *t, const struct rs_lo
 			p->seen = k->now;
 			return true;
 		}
-		if (p->flags & RS_POLL_EXACT_START || p->seen - p->start_hi >= config.threshold_ns)
+		if (p->flags & RS_POLL_EXACT_START || may_be_around(p, k))
 			return false;
-		t->depth--;
+		if (!end_before_sleep(w, k))
+			return false;
 	}
 	return false;
 }
 
-static __noinline int take_remote_look(struct rs_thread *t, struct task_struct *task,
-				       struct rs_look *k)
+static __noinline int take_remote_look(const struct walked *w, struct rs_look *k)
 {
-	struct rs_memory m = { task, true };
+	struct rs_memory m = { w->task, true };
 
 	k->copy = config.walk_copy & (RS_COPIES - 1);
-	if (look_at_copy(m, t, &config.copies[k->copy], k))
+	if (look_at_copy(m, w->copy, &config.copies[k->copy], k))
 		k->kind = RS_LOOK_UNREADABLE;
 	else
-		k->is_inside = forget_ended(t, k);
-	if (k->kind == RS_LOOK_POLL && !t->depth) {
-		open_from(m, t, k);
+		k->is_inside = leave_ended(w, k);
+	if (k->kind == RS_LOOK_POLL && !w->copy->depth) {
+		open_from(m, w->copy, k);
 		k->is_inside = 1;
 	}
 	/* The verifier refuses a stack pointer left in the result's register: keep a result that is used. */
@@ -55,10 +109,12 @@ static __noinline int take_remote_look(struct rs_thread *t, struct task_struct *
 }
 
 /* A thread that is new to us, asleep since before we came. */
-static __always_inline void walk_new(struct rs_thread *t, struct task_struct *task,
-				     struct rs_look *k)
+static __always_inline void walk_new(const struct walked *w, struct rs_look *k)
 {
-	if (take_remote_look(t, task, k))
+	struct rs_thread *t = w->copy;
+	struct task_struct *task = w->task; /* struct walked is not of the kernel, for CO-RE */
+
+	if (take_remote_look(w, k))
 		return;
 	t->look_kind = k->kind;
 	if (k->kind == RS_LOOK_IDLE || k->kind == RS_LOOK_BLOCKING)
@@ -73,13 +129,14 @@ static __always_inline void walk_new(struct rs_thread *t, struct task_struct *ta
 }
 
 /* A thread whose last switch-out was skipped, asleep since the last walk at least. */
-static __always_inline void walk_skipped(struct rs_thread *t, struct task_struct *task,
-					 struct rs_look *k)
+static __always_inline void walk_skipped(const struct walked *w, struct rs_look *k)
 {
+	struct rs_thread *t = w->copy;
 	struct rs_poll *p;
 
 	k->now = t->walk_ns;
-	if (take_remote_look(t, task, k))
+	k->follows_poll = t->look_kind == RS_LOOK_POLL;
+	if (take_remote_look(w, k))
 		return;
 	p = poll_top(t);
 	if (p)
@@ -89,17 +146,21 @@ static __always_inline void walk_skipped(struct rs_thread *t, struct task_struct
 	k->now = t->walk_ns;
 }
 
-/* Whether nothing is to be learned of a known thread: it has run since the last walk, or that one has looked at it. */
-static __always_inline bool is_settled(struct rs_thread *t, __u64 now, __u64 switches)
+/*
+ * Whether nothing is to be learned of a known thread: it has run since the last walk, or that one has looked at it. (A
+ * switch is counted when the thread leaves; one that came back since, and is about to leave again, has as many.)
+ */
+static __always_inline bool is_settled(struct rs_thread *t, const struct task_struct *task,
+				       __u64 now)
 {
-	bool has_run = switches != t->walk_switches;
+	bool has_run = task->sched_info.last_arrival != t->walk_arrival;
 	struct rs_poll *p = poll_top(t);
 
 	if (has_run) {
 		t->walk_ns = now;
-		t->walk_switches = switches;
+		t->walk_arrival = task->sched_info.last_arrival;
 	}
-	if (config.is_unhooked && t->switches != switches)
+	if (config.is_unhooked && has_run)
 		t->out_ns = 0; /* nobody traced that it woke up */
 	else if (config.is_unhooked && t->out_ns && p)
 		p->seen = now;
@@ -127,16 +188,12 @@ static __always_inline struct rs_thread *copy_row(const struct rs_thread *t)
 	return copy;
 }
 
-static __always_inline void put_back(struct rs_thread *t, struct rs_thread *copy,
-				     struct task_struct *task)
+static __always_inline void put_back(const struct walked *w)
 {
-	if (t->seq != copy->seq || !row_lock(t))
+	if (!lock_asleep(w))
 		return;
-	copy->seq = t->seq;
-	if (task->nvcsw + task->nivcsw == copy->switches && task->__state &&
-	    !(task->flags & RS_PF_EXITING))
-		bpf_probe_read_kernel(t, sizeof(*t), copy);
-	row_unlock(t);
+	bpf_probe_read_kernel(w->row, sizeof(*w->row), w->copy);
+	row_unlock(w->row);
 }
 
 /*
@@ -148,7 +205,8 @@ int on_walk(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct rs_look k = { .now = bpf_ktime_get_ns(), .is_asleep = 1 };
-	struct rs_thread *t, *copy;
+	struct walked w;
+	struct rs_thread *t;
 	__u64 switches;
 	bool is_new;
 
@@ -156,26 +214,28 @@ int on_walk(struct bpf_iter__task *ctx)
 		return 0;
 	switches = task->nvcsw + task->nivcsw;
 	walked_switches += switches;
+	if (!is_asleep(task))
+		return 0;
 	t = thread_of(task);
 	is_new = !t || (t->look_kind == RS_LOOK_NOT_TOKIO && !t->switches);
-	if (t && !is_new && is_settled(t, k.now, switches))
+	if (t && !is_new && is_settled(t, task, k.now))
 		return 0;
 	if (!t)
 		t = thread_of_or_new(task);
-	copy = t ? copy_row(t) : NULL;
-	if (!copy)
+	w = (struct walked){ task, t, t ? copy_row(t) : NULL };
+	if (!w.copy)
 		return 0;
-	copy->switches = switches;
-	copy->sleeps = task->nvcsw;
+	w.copy->switches = switches;
+	w.copy->sleeps = task->nvcsw;
 	if (is_new)
-		walk_new(copy, task, &k);
+		walk_new(&w, &k);
 	else
-		walk_skipped(copy, task, &k);
+		walk_skipped(&w, &k);
 	if (k.is_inside)
-		describe_sleep((struct rs_memory){ task, true }, copy);
+		describe_sleep((struct rs_memory){ task, true }, w.copy);
 	if (k.is_inside || is_new)
-		copy->out_ns = k.now;
-	put_back(t, copy, task);
+		w.copy->out_ns = k.now;
+	put_back(&w);
 	return 0;
 }
 

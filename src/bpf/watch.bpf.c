@@ -93,6 +93,9 @@ __u64 n_skipped;
 /* Context switches of all threads of the target in their lives, as the last walk found them. */
 __u64 walked_switches;
 
+/* The thread that on_walk is at, by its address. */
+static __u64 walked_task;
+
 /* CLOCK_MONOTONIC less the scheduler's clock, as of those jiffies; 0 = not known. */
 __u64 clock_offset, clock_jiffies;
 

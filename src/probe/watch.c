@@ -89,6 +89,8 @@ static int set_kernel_facts(struct watch *w, struct rs_error *err)
 	w->skel->rodata->has_prev_state = n >= 4;
 	w->skel->rodata->has_throttled_time = struct_has_member(btf, "cfs_bandwidth",
 								"throttled_time");
+	/* With it the walk reads a sleeping thread. Since 5.18 (376040e47334). */
+	w->has_walk = btf__find_by_name_kind(btf, "bpf_copy_from_user_task", BTF_KIND_FUNC) > 0;
 	btf__free(btf);
 	if (n < 3) {
 		snprintf(
@@ -140,7 +142,7 @@ static void set_probe_types(const struct watch *w)
 		bpf_program__set_expected_attach_type(programs[i], UPROBE_MULTI_ATTACH_TYPE);
 }
 
-static int try_load(struct watch *w, bool with_walk, struct rs_error *err)
+static int load_programs(struct watch *w, struct rs_error *err)
 {
 	int r;
 
@@ -151,21 +153,8 @@ static int try_load(struct watch *w, bool with_walk, struct rs_error *err)
 	if (r < 0)
 		return r;
 	set_probe_types(w);
-	w->has_walk = with_walk;
-	bpf_program__set_autoload(w->skel->progs.on_walk, with_walk);
+	bpf_program__set_autoload(w->skel->progs.on_walk, w->has_walk);
 	return watch_bpf__load(w->skel);
-}
-
-/* bpf_copy_from_user_task, with which the walk reads a sleeping thread, came with 5.18 (376040e47334). */
-static int load_programs(struct watch *w, struct rs_error *err)
-{
-	int r = try_load(w, true, err);
-
-	if (r < 0 && r != -EPERM && r != -EACCES && !err->text[0]) {
-		watch_bpf__destroy(w->skel);
-		r = try_load(w, false, err);
-	}
-	return r;
 }
 
 static int load(struct watch *w, struct rs_error *err)

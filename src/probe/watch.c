@@ -29,6 +29,7 @@ struct watch {
 	void *context;
 	struct bpf_link **ticks; /* one per CPU */
 	struct bpf_link *walk; /* made on first use */
+	int keeper_fd; /* -1 = not open */
 	int n_cpus;
 	uint32_t freq;
 	bool has_uprobe_multi, has_session, has_walk;
@@ -190,6 +191,7 @@ int watch_new(const struct watch_options *o, watch_handler handler, void *contex
 	w->handler = handler;
 	w->context = context;
 	w->freq = o->freq;
+	w->keeper_fd = -1;
 	w->n_cpus = libbpf_num_possible_cpus();
 	w->ticks = calloc(w->n_cpus > 0 ? w->n_cpus : 1, sizeof(*w->ticks));
 	r = w->ticks && w->n_cpus > 0 ? load(w, err) : -ENOMEM;
@@ -202,6 +204,13 @@ int watch_new(const struct watch_options *o, watch_handler handler, void *contex
 	return 0;
 }
 
+static void close_keeper(struct watch *w)
+{
+	if (w->keeper_fd >= 0)
+		close(w->keeper_fd);
+	w->keeper_fd = -1;
+}
+
 struct watch *watch_free(struct watch *w)
 {
 	if (!w)
@@ -210,6 +219,7 @@ struct watch *watch_free(struct watch *w)
 		bpf_link__destroy(w->ticks[i]);
 	free(w->ticks);
 	bpf_link__destroy(w->walk);
+	close_keeper(w);
 	ring_buffer__free(w->ring);
 	if (w->threads)
 		munmap(w->threads, sizeof(struct rs_thread) * RS_THREADS);
@@ -259,6 +269,28 @@ static int attach_ticks(struct watch *w, struct rs_error *err)
 	return attached ? 0 : -ENODEV;
 }
 
+/*
+ * The first event of a task on a machine has to wait for all CPUs (synchronize_rcu in account_event, 8-25 ms), and with none
+ * left for a second the next one is the first again. This one counts nothing: it saves watch_word that wait. While it
+ * is there, each context switch of the machine costs some ns more, so it goes when switches are too dear to be traced.
+ */
+static void keep_task_events(struct watch *w, bool is_on)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_DUMMY,
+		.disabled = 1,
+		.exclude_kernel = 1,
+		.exclude_hv = 1,
+	};
+
+	if (!is_on)
+		close_keeper(w);
+	else if (w->keeper_fd < 0)
+		w->keeper_fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
 int watch_attach(struct watch *w, struct rs_error *err)
 {
 	struct watch_bpf *s = w->skel;
@@ -276,6 +308,7 @@ int watch_attach(struct watch *w, struct rs_error *err)
 		if (!*tracepoints[i].link)
 			return load_failed(-errno, err);
 	}
+	keep_task_events(w, true);
 	return attach_ticks(w, err);
 }
 
@@ -284,6 +317,7 @@ int watch_hook_switches(struct watch *w, bool is_on)
 	struct bpf_link **link = &w->skel->links.on_switch;
 
 	watch_config(w)->is_unhooked = !is_on;
+	keep_task_events(w, is_on);
 	if (!is_on) {
 		bpf_link__destroy(*link);
 		*link = NULL;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Every kind of block of test-async-app, plain and stripped, in both modes; long blocks; blocks older than the tool."""
 import re
+import statistics
 import time
 import types
 
@@ -253,6 +254,19 @@ def test_threshold(target, watch, mode):
     # A machine that stalls may have made a short one long.
     reported = [h for h, found in w.matches(short) if found]
     assert all(h.ns > 58 * MS for h in reported)
+    w.finish()
+
+
+def test_a_block_after_quiet_is_told_in_time(target, watch):
+    """The kernel's first event of a task after a second without any waits for all CPUs: nobody may wait with it."""
+    t = target("multi")
+    w = watch("--pid", t.pid)
+    ages = []
+    for count in range(1, 4):
+        time.sleep(2.2)
+        t.block("sleep", 60)
+        ages.append(w.expect("ongoing", count, lambda e: e["age_ns"] < 50 * MS)["age_ns"])
+    assert statistics.median(ages) < 7 * MS, ages
     w.finish()
 
 

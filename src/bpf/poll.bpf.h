@@ -551,6 +551,17 @@ static __always_inline bool is_passing(const struct rs_poll *p, const struct rs_
 	       (p->flags & RS_POLL_EXACT_START || is_in_turn(p, k));
 }
 
+/*
+ * A probe saw the poll begin a moment ago, and Tokio's current task is not its task: its future has not begun, or is over.
+ * The next look tells, or the next entry; closed now, what follows would look like a poll that met no probe.
+ */
+static __always_inline bool is_beginning(struct rs_poll *p, const struct rs_look *k)
+{
+	return p && p->flags & RS_POLL_EXACT_START && config.is_exact && !k->is_asleep &&
+	       (k->kind == RS_LOOK_POLL || k->kind == RS_LOOK_IDLE) && p->seen <= p->start_hi &&
+	       k->now - p->start_hi < RS_EDGE_NS && !is_inside_probed(p, k);
+}
+
 /* One look at a thread of the target, at k->now: settles what was pending and moves its polls on. */
 __noinline int apply_look(struct rs_thread *t, struct rs_look *k)
 {
@@ -560,7 +571,7 @@ __noinline int apply_look(struct rs_thread *t, struct rs_look *k)
 	settle_spell(t);
 	take_look(t, k);
 	count_one(RS_COUNT_LOOKS);
-	if (is_passing(poll_top(t), k))
+	if (is_passing(poll_top(t), k) || is_beginning(poll_top(t), k))
 		return 0;
 	k->follows_poll = t->look_kind == RS_LOOK_POLL;
 	t->look_kind = k->kind;

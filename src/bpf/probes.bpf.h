@@ -214,7 +214,7 @@ static __always_inline int on_enter(struct pt_regs *ctx, bool is_always_awaited)
 	if (!cpu || !is_target(task) || !config.is_exact)
 		return 1;
 	t = thread_of_or_new(task);
-	if (!t || !row_lock(t))
+	if (!t || !row_lock_after_walk(t))
 		return 1;
 	now = bpf_ktime_get_ns();
 	cookie = bpf_get_attach_cookie(ctx);
@@ -235,7 +235,7 @@ static __always_inline int on_leave(struct pt_regs *ctx)
 	if (!is_target(task))
 		return 0;
 	t = thread_of(task);
-	if (!t || !row_lock(t))
+	if (!t || !row_lock_after_walk(t))
 		return 0;
 	leave_poll(ctx, t, now);
 	row_unlock(t);
@@ -272,7 +272,7 @@ static __always_inline int emit_marker(struct pt_regs *ctx, __u32 kind, __u32 ma
 	if (!is_target(task))
 		return 0;
 	t = thread_of_or_new(task);
-	if (t && row_lock(t)) {
+	if (t && row_lock_after_walk(t)) {
 		take_look(t, &k);
 		row_unlock(t);
 	}

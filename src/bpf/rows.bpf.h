@@ -116,7 +116,10 @@ static __always_inline void timer_stop(struct rs_cpu *cpu, __u64 started)
 	cpu->counts[RS_COUNT_TIMED_NS] += bpf_ktime_get_ns() - started;
 }
 
-/* A probe program may be interrupted by a tick on the same thread: `seq` is odd while its row is being changed. */
+/*
+ * `seq` is odd while a row is being changed: a tick may interrupt a probe's program on the same thread, which it cannot wait
+ * for, and a walk on another CPU may just be putting back what it found.
+ */
 static __always_inline bool row_lock(struct rs_thread *t)
 {
 	if (t->seq & 1) {
@@ -126,6 +129,14 @@ static __always_inline bool row_lock(struct rs_thread *t)
 	t->seq++;
 	barrier();
 	return true;
+}
+
+/* Waits for a walk, some 100 ns: not for ticks. */
+static __always_inline bool row_lock_after_walk(struct rs_thread *t)
+{
+	for (int i = 0; i < RS_LOCK_TRIES && *(volatile __u32 *)&t->seq & 1; i++)
+		barrier();
+	return row_lock(t);
 }
 
 /*

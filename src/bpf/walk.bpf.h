@@ -23,14 +23,20 @@ struct walked {
 	struct rs_thread *row, *copy;
 };
 
-/* Whether the thread still sleeps as it did when the copy was made; nobody else changes its row until row_unlock, then. */
+/* Whether the thread still sleeps as it did when the copy was made. */
+static __always_inline bool is_unchanged(const struct walked *w)
+{
+	return w->task->nvcsw + w->task->nivcsw == w->copy->switches && is_asleep(w->task) &&
+	       !(w->task->flags & RS_PF_EXITING);
+}
+
+/* The same, and nobody changes its row until row_unlock. A thread that is awake is not to meet its row locked. */
 static __always_inline bool lock_asleep(const struct walked *w)
 {
-	if (w->row->seq != w->copy->seq || !row_lock(w->row))
+	if (!is_unchanged(w) || w->row->seq != w->copy->seq || !row_lock(w->row))
 		return false;
 	w->copy->seq = w->row->seq;
-	if (w->task->nvcsw + w->task->nivcsw == w->copy->switches && is_asleep(w->task) &&
-	    !(w->task->flags & RS_PF_EXITING))
+	if (is_unchanged(w))
 		return true;
 	row_unlock(w->row);
 	return false;
@@ -190,10 +196,15 @@ static __always_inline struct rs_thread *copy_row(const struct rs_thread *t)
 
 static __always_inline void put_back(const struct walked *w)
 {
-	if (!lock_asleep(w))
-		return;
-	bpf_probe_read_kernel(w->row, sizeof(*w->row), w->copy);
-	row_unlock(w->row);
+	/* The thread may wake up on this very CPU, and would find its row locked for as long as the walk is kept from it. */
+	if (bpf_preempt_disable)
+		bpf_preempt_disable();
+	if (lock_asleep(w)) {
+		bpf_probe_read_kernel(w->row, sizeof(*w->row), w->copy);
+		row_unlock(w->row);
+	}
+	if (bpf_preempt_enable)
+		bpf_preempt_enable();
 }
 
 /*

@@ -20,6 +20,8 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 struct rs_config config;
 
 extern bool bpf_session_is_return(void) __ksym __weak;
+extern void bpf_preempt_disable(void) __ksym __weak; /* since 6.10 */
+extern void bpf_preempt_enable(void) __ksym __weak;
 
 /* The kernel passes the previous state as a fourth argument since 5.18 (fa2c3254d7cf). */
 const volatile bool has_prev_state = false;
@@ -122,6 +124,7 @@ static __always_inline void count_one(__u32 which)
 #define RS_THROTTLE_LOOK_NS 1000000 /* shorter waits are not worth the question */
 #define RS_CLOCK_JIFFIES 25 /* CLOCK_MONOTONIC is steered, by 500 ppm at most: 50 us in 100 ms */
 #define RS_TASK_GROUPS 4
+#define RS_LOCK_TRIES 512 /* loads */
 #define RS_EDGE_NS \
 	100000 /* the runtime's own work before or after a future, with cold caches, is shorter */
 #define RS_EDGE_SEEN_NS 500000 /* the same, where only looks have seen the start */
@@ -300,7 +303,7 @@ int on_id_write(struct bpf_perf_event_data *ctx)
 	t = thread_of(task);
 	if (!t)
 		return 1;
-	if (!row_lock(t))
+	if (!row_lock_after_walk(t))
 		return 0;
 	note_gap(t, k.now, 0);
 	settle_spell(t);
@@ -392,7 +395,7 @@ static __always_inline bool look_at_out(struct rs_cpu *cpu, struct task_struct *
 	struct rs_look k = { .now = bpf_ktime_get_ns(), .is_asleep = is_asleep };
 	__u64 timer;
 
-	if (!row_lock(t))
+	if (!row_lock_after_walk(t))
 		return false;
 	timer = timer_start(cpu, k.now);
 	note_gap(t, k.now, 1);

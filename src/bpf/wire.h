@@ -207,7 +207,8 @@ struct rs_thread {
 	/* the scheduler's turn at the last look, when that was, and when it was last known not to have begun */
 	__u64 turn_sched, turn_seen_ns, turn_lo;
 	__u32 turn_tick, pad2;
-	__u64 walk_ns, walk_arrival; /* when on_walk last met it asleep, and its last arrival on a CPU */
+	__u64 walk_ns,
+		walk_arrival; /* when on_walk last met it asleep, and its last arrival on a CPU */
 	__u64 preempted_ns; /* switched out by force at, last time */
 	__u64 suspect_ns; /* start of the poll that RS_EVENT_SUSPECT was sent for */
 	__u64 throttled; /* cfs_bandwidth.throttled_time at the last look */

@@ -16,7 +16,7 @@ from pathlib import Path
 # "" is the folder of main.c itself.
 MAY_INCLUDE = {
     "base": set(),
-    "model": {"base", "target"},  # decoding needs the learned task types
+    "model": {"base", "target", "symbol"},  # decoding needs the learned task types, blocks have frames
     "sink": {"base", "model"},
     "analysis": {"base", "model"},
     "store": {"base", "model"},
@@ -34,8 +34,8 @@ MAY_INCLUDE = {
     "": {"cli", "base"},
 }
 
-# The one header that the kernel side shares, and who fills or decodes it.
-WIRE = "bpf/wire.h"
+# The headers that the kernel side shares, and who fills or decodes them.
+WIRE = {"bpf/wire.h", "bpf/wire_unwind.h"}
 MAY_INCLUDE_WIRE = {"model", "plan", "probe", "unwind"}
 
 # Library headers that only some folders may include. A file may be named where a folder may not.
@@ -81,12 +81,12 @@ def check_project(source, folder, path, include):
         return None  # the compiler says that better
     if target == folder:
         return None
-    if header == WIRE:
+    if header in WIRE:
         if folder in MAY_INCLUDE_WIRE:
             return None
-        return f"only {', '.join(sorted(MAY_INCLUDE_WIRE))} may include {WIRE}"
+        return f"only {', '.join(sorted(MAY_INCLUDE_WIRE))} may include {header}"
     if target == "bpf":
-        return f"{WIRE} is the only header of bpf/ for user space"
+        return f"{' and '.join(sorted(WIRE))} are the only headers of bpf/ for user space"
     if target not in MAY_INCLUDE[folder]:
         allowed = ", ".join(sorted(MAY_INCLUDE[folder])) or "nothing of the project"
         return f"{folder or 'main.c'} may include only {allowed}"

@@ -3,6 +3,7 @@
 #ifndef RS_BPF_POLL_H
 #define RS_BPF_POLL_H
 
+#include "bpf/spent.bpf.h"
 #include "bpf/turn.bpf.h"
 
 /*
@@ -25,63 +26,6 @@ static __always_inline struct rs_poll *poll_at(struct rs_thread *t, __u32 index)
 static __always_inline struct rs_poll *poll_top(struct rs_thread *t)
 {
 	return poll_at(t, (__u32)t->depth - 1);
-}
-
-/* Adds time to the row of that reason. When all rows are taken, the shortest makes room: it explains least. */
-__noinline int add_spell(struct rs_poll *p, const struct rs_spell *add)
-{
-	if (!p || !add)
-		return 0;
-
-	__u64 least = ~0ULL;
-	__u32 row = 0;
-
-	for (__u32 i = 0; i < RS_SPELLS; i++) {
-		const struct rs_spell *s = &p->spells[i];
-		bool is_free = !s->count && !s->cpu_ns;
-
-		if (is_free || (s->nr == add->nr && s->mode == add->mode)) {
-			row = i;
-			least = 0;
-			break;
-		}
-		if (s->ns + s->cpu_ns < least) {
-			least = s->ns + s->cpu_ns;
-			row = i;
-		}
-	}
-	barrier_var(row);
-	struct rs_spell *s = &p->spells[row & (RS_SPELLS - 1)];
-
-	if (least) {
-		count_one(RS_COUNT_SPELLS);
-		s->ns = s->cpu_ns = s->count = 0;
-	}
-	s->nr = add->nr;
-	s->mode = add->mode;
-	s->fd = add->fd;
-	s->ns += add->ns;
-	s->cpu_ns += add->cpu_ns;
-	s->count += add->count;
-	return 0;
-}
-
-/* What an inner poll that was no block of its own spent belongs to the outer one. */
-__noinline int give_to_outer(struct rs_poll *outer, const struct rs_poll *inner)
-{
-	if (!outer || !inner)
-		return 0;
-
-	outer->off_ns += inner->off_ns;
-	outer->runq_ns += inner->runq_ns;
-	outer->throttled_ns += inner->throttled_ns;
-	for (int i = 0; i < RS_SPELLS; i++) {
-		const struct rs_spell *s = &inner->spells[i];
-
-		if (s->count || s->cpu_ns)
-			add_spell(outer, s);
-	}
-	return 0;
 }
 
 /*
@@ -271,6 +215,7 @@ __noinline int imply_root(struct rs_thread *t)
 	root->left_ns = 0;
 	root->flags |= RS_POLL_IMPLIED;
 	__builtin_memset(root->spells, 0, sizeof(root->spells));
+	__builtin_memset(root->stacks, 0, sizeof(root->stacks));
 	t->depth = 2;
 	return 0;
 }
@@ -522,7 +467,9 @@ __noinline int settle_spell(struct rs_thread *t)
 				      .ns = off - runq };
 
 		add_spell(p, &s);
+		add_stack(p, t->out_stack, off - runq, 1);
 	}
+	t->out_stack = 0;
 	if (runq > RS_THROTTLE_LOOK_NS) {
 		__u64 throttled = minus(throttled_time(), t->throttled);
 

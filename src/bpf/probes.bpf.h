@@ -99,19 +99,6 @@ static __always_inline void end_unawaited(struct rs_thread *t, struct rs_poll *p
 	end_unseen(t, p, now);
 }
 
-/* One more return that is awaited; false when the window has had its share of them. */
-static __always_inline bool takes_share(struct rs_ration *r, __u64 now, __u32 share)
-{
-	if (now - r->window_ns > RS_RATION_WINDOW_NS) {
-		r->window_ns = now;
-		r->awaited = 0;
-	}
-	if (r->awaited >= share)
-		return false;
-	r->awaited++;
-	return true;
-}
-
 /*
  * Whether this poll is worth a return probe, which costs as much again as the entry's. Functions polled so often that
  * it would add up go without, and so does the rest where many functions are polled now and then: the time to the next

@@ -42,29 +42,6 @@ static __always_inline bool lock_asleep(const struct walked *w)
 	return false;
 }
 
-/*
- * Ends the poll on top, which the thread has left for the sleep it is in at k->now. A block is told from here, so the row
- * itself is changed and not the copy: were the thread awake, it would tell the same block. False if it is.
- */
-static __always_inline bool end_before_sleep(const struct walked *w, const struct rs_look *k)
-{
-	struct rs_poll *p;
-
-	if (!lock_asleep(w))
-		return false;
-	p = poll_top(w->row);
-	if (p) {
-		p->flags |= RS_POLL_GAPS;
-		walked_task = (__u64)w->task;
-		close_poll(w->row, p->seen, k->now);
-	}
-	row_unlock(w->row);
-	w->copy->seq = w->row->seq;
-	w->copy->depth = w->row->depth;
-	bpf_probe_read_kernel(w->copy->polls, sizeof(w->copy->polls), w->row->polls);
-	return true;
-}
-
 /* A poll that the sleep may be nested in, and that may be a block: the next look of the thread itself tells. */
 static __always_inline bool may_be_around(const struct rs_poll *p, const struct rs_look *k)
 {
@@ -72,26 +49,69 @@ static __always_inline bool may_be_around(const struct rs_poll *p, const struct 
 }
 
 /*
- * Polls that the thread was seen in before it fell asleep somewhere else. One that a probe ends is left to that. True when
- * it sleeps inside the one that remains.
+ * How many polls the thread has left since it was seen in them, for the sleep it is in at k->now. One that a probe ends is
+ * left to that. Sets k->is_inside if it sleeps inside the one that remains.
  */
-static __always_inline bool leave_ended(const struct walked *w, const struct rs_look *k)
+__noinline int count_ended(struct rs_thread *t, struct rs_look *k)
 {
+	int n = 0;
+
+	if (!t || !k)
+		return 0;
 	for (int i = 0; i < RS_DEPTH; i++) {
-		struct rs_poll *p = poll_top(w->copy);
+		struct rs_poll *p = poll_at(t, (__u32)t->depth - 1 - i);
 
 		if (!p)
-			return false;
+			break;
 		if (is_asleep_in(p, k)) {
 			p->seen = k->now;
-			return true;
+			k->is_inside = 1;
+			break;
 		}
 		if (p->flags & RS_POLL_EXACT_START || may_be_around(p, k))
-			return false;
-		if (!end_before_sleep(w, k))
-			return false;
+			break;
+		n++;
 	}
-	return false;
+	return n;
+}
+
+__noinline int close_ended(struct rs_thread *t, __u64 now, int n)
+{
+	if (!t)
+		return 0;
+	for (int i = 0; i < RS_DEPTH && i < n; i++) {
+		struct rs_poll *p = poll_top(t);
+
+		if (!p)
+			break;
+		p->flags |= RS_POLL_GAPS;
+		close_poll(t, p->seen, now);
+	}
+	return 0;
+}
+
+/*
+ * Ends that many polls. A block is told from here, so the row itself is changed and not the copy: were the thread awake, it
+ * would tell the same block.
+ */
+static __always_inline void end_before_sleep(const struct walked *w, const struct rs_look *k, int n)
+{
+	if (!lock_asleep(w))
+		return;
+	walked_task = (__u64)w->task;
+	close_ended(w->row, k->now, n);
+	row_unlock(w->row);
+	w->copy->seq = w->row->seq;
+	w->copy->depth = w->row->depth;
+	bpf_probe_read_kernel(w->copy->polls, sizeof(w->copy->polls), w->row->polls);
+}
+
+static __always_inline void leave_ended(const struct walked *w, struct rs_look *k)
+{
+	int n = count_ended(w->copy, k);
+
+	if (n)
+		end_before_sleep(w, k, n);
 }
 
 static __noinline int take_remote_look(const struct walked *w, struct rs_look *k)
@@ -102,7 +122,7 @@ static __noinline int take_remote_look(const struct walked *w, struct rs_look *k
 	if (look_at_copy(m, w->copy, &config.copies[k->copy], k))
 		k->kind = RS_LOOK_UNREADABLE;
 	else
-		k->is_inside = leave_ended(w, k);
+		leave_ended(w, k);
 	if (k->kind == RS_LOOK_POLL && !w->copy->depth) {
 		open_from(m, w->copy, k);
 		k->is_inside = 1;
@@ -115,13 +135,11 @@ static __noinline int take_remote_look(const struct walked *w, struct rs_look *k
 }
 
 /* A thread that is new to us, asleep since before we came. */
-static __always_inline void walk_new(const struct walked *w, struct rs_look *k)
+static __always_inline void walk_new(const struct walked *w, const struct rs_look *k)
 {
 	struct rs_thread *t = w->copy;
 	struct task_struct *task = w->task; /* struct walked is not of the kernel, for CO-RE */
 
-	if (take_remote_look(w, k))
-		return;
 	t->look_kind = k->kind;
 	if (k->kind == RS_LOOK_IDLE || k->kind == RS_LOOK_BLOCKING)
 		t->last_ns = k->now;
@@ -135,21 +153,14 @@ static __always_inline void walk_new(const struct walked *w, struct rs_look *k)
 }
 
 /* A thread whose last switch-out was skipped, asleep since the last walk at least. */
-static __always_inline void walk_skipped(const struct walked *w, struct rs_look *k)
+static __always_inline void walk_skipped(const struct walked *w, const struct rs_look *k)
 {
-	struct rs_thread *t = w->copy;
-	struct rs_poll *p;
+	struct rs_poll *p = poll_top(w->copy);
 
-	k->now = t->walk_ns;
-	k->follows_poll = t->look_kind == RS_LOOK_POLL;
-	if (take_remote_look(w, k))
-		return;
-	p = poll_top(t);
 	if (p)
 		p->flags |= RS_POLL_GAPS;
-	t->look_kind = k->kind;
-	t->out_kind = RS_OUT_ASLEEP;
-	k->now = t->walk_ns;
+	w->copy->look_kind = k->kind;
+	w->copy->out_kind = RS_OUT_ASLEEP;
 }
 
 /*
@@ -238,6 +249,12 @@ int on_walk(struct bpf_iter__task *ctx)
 		return 0;
 	w.copy->switches = switches;
 	w.copy->sleeps = task->nvcsw;
+	if (!is_new) {
+		k.now = w.copy->walk_ns;
+		k.follows_poll = w.copy->look_kind == RS_LOOK_POLL;
+	}
+	if (take_remote_look(&w, &k)) /* one call: the verifier looks at all of it for each */
+		return 0;
 	if (is_new)
 		walk_new(&w, &k);
 	else

@@ -133,6 +133,8 @@ static __always_inline void count_one(__u32 which)
 #define RS_RATION_WINDOW_NS 100000000
 #define RS_SITE_RETURNS 100 /* awaited of one function in a window, on each CPU */
 #define RS_CPU_RETURNS 400 /* of all functions: some 0.5 % of the CPU */
+#define RS_CPU_STACKS \
+	30 /* taken where threads fall asleep in polls, in a window: some 0.2 % of the CPU */
 #define RS_SITE_SLOW_NS 2000000000ULL
 #define RS_HEADER_WORDS 8 /* read of a task's header; a power of two */
 #define RS_NR_POLL 7
@@ -160,6 +162,19 @@ __noinline __u64 throttled_time(void)
 	return sum;
 }
 
+/* One more of what is rationed; false when the window has had its share. */
+static __always_inline bool takes_share(struct rs_ration *r, __u64 now, __u32 share)
+{
+	if (now - r->window_ns > RS_RATION_WINDOW_NS) {
+		r->window_ns = now;
+		r->spent = 0;
+	}
+	if (r->spent >= share)
+		return false;
+	r->spent++;
+	return true;
+}
+
 /* Wakes the reader, but not too often: it looks again by itself that long after it was woken. */
 static __always_inline void wake_reader(struct rs_cpu *cpu, struct rs_thread *t, __u64 now)
 {
@@ -179,6 +194,7 @@ static __always_inline void wake_reader(struct rs_cpu *cpu, struct rs_thread *t,
 
 #include "bpf/look.bpf.h"
 #include "bpf/poll.bpf.h"
+#include "bpf/stack.bpf.h"
 
 #include "bpf/rows.bpf.h"
 
@@ -219,6 +235,18 @@ static __always_inline void note_kernel_time(struct rs_thread *t, __u64 since, _
 	add_spell(p, &s);
 }
 
+/* One that was first seen at this tick is short, most likely; its stack is worth nothing then. */
+static __always_inline void note_stack(struct rs_thread *t, __u64 since, __u64 now)
+{
+	struct rs_poll *p = poll_top(t);
+
+	if (!p || !config.has_tables || p->start_hi >= now)
+		return;
+	if (since < p->start_lo)
+		since = p->start_lo;
+	add_stack(p, take_stack(NULL, SCRATCH_TICK, t->tid, now), now - since, 0);
+}
+
 SEC("perf_event")
 int on_tick(struct bpf_perf_event_data *ctx)
 {
@@ -243,6 +271,7 @@ int on_tick(struct bpf_perf_event_data *ctx)
 		apply_look(t, &k);
 		if ((__s64)ctx->regs.ip < 0) /* a kernel address */
 			note_kernel_time(t, since, k.now);
+		note_stack(t, since, k.now);
 		tell_suspect(cpu, t, k.now);
 		row_unlock(t);
 	}
@@ -375,21 +404,34 @@ static __always_inline void remember_park(struct rs_thread *t, const struct pt_r
 	t->parks[0] = (struct rs_park){ regs->ip, regs->sp, regs->di };
 }
 
-static __always_inline void out_in_poll(struct rs_cpu *cpu, struct rs_thread *t,
+/*
+ * A sleep may be the start of a block, and nobody knows yet how long it will last: stacks are rationed, so that a program with
+ * many short sleeps in its polls does not pay for each of them.
+ */
+static __always_inline void out_asleep(void *ctx, struct rs_cpu *cpu, struct rs_thread *t,
+				       __u64 now)
+{
+	note_syscall(t);
+	t->out_stack = config.has_tables && takes_share(&cpu->stacks, now, RS_CPU_STACKS)
+			       ? take_stack(ctx, SCRATCH_SWITCH, t->tid, now)
+			       : 0;
+	wake_reader(cpu, t, now); /* it gets no tick any more */
+}
+
+static __always_inline void out_in_poll(void *ctx, struct rs_cpu *cpu, struct rs_thread *t,
 					const struct rs_look *k)
 {
 	if (has_throttled_time)
 		t->throttled = throttled_time();
-	if (k->is_asleep) {
-		note_syscall(t);
-		wake_reader(cpu, t, k->now); /* it gets no tick any more */
-	} else {
+	t->out_stack = 0;
+	if (k->is_asleep)
+		out_asleep(ctx, cpu, t, k->now);
+	else
 		note_preemption(poll_top(t), k);
-	}
 }
 
 /* False when the row is being changed: then nothing is known of this switch. */
-static __always_inline bool look_at_out(struct rs_cpu *cpu, struct task_struct *task,
+static __always_inline bool look_at_out(void *ctx, struct rs_cpu *cpu, struct task_struct *task,
 					struct rs_thread *t, bool is_asleep)
 {
 	struct rs_look k = { .now = bpf_ktime_get_ns(), .is_asleep = is_asleep };
@@ -401,7 +443,7 @@ static __always_inline bool look_at_out(struct rs_cpu *cpu, struct task_struct *
 	note_gap(t, k.now, 1);
 	apply_look(t, &k);
 	if (t->depth)
-		out_in_poll(cpu, t, &k);
+		out_in_poll(ctx, cpu, t, &k);
 	if (is_asleep)
 		remember_park(t, (struct pt_regs *)bpf_task_pt_regs(task));
 	row_unlock(t);
@@ -440,7 +482,7 @@ static __always_inline bool take_token(struct rs_cpu *cpu, bool is_asleep)
 	return false;
 }
 
-static __always_inline void switched_out(struct rs_cpu *cpu, struct task_struct *task,
+static __always_inline void switched_out(void *ctx, struct rs_cpu *cpu, struct task_struct *task,
 					 bool is_asleep)
 {
 	struct rs_thread *t = thread_of_or_new(task);
@@ -459,7 +501,7 @@ static __always_inline void switched_out(struct rs_cpu *cpu, struct task_struct 
 		return;
 	}
 	/* Whatever the ration says: a poll that was seen has ended before the thread parks. */
-	if ((is_park || take_token(cpu, is_asleep)) && look_at_out(cpu, task, t, is_asleep))
+	if ((is_park || take_token(cpu, is_asleep)) && look_at_out(ctx, cpu, task, t, is_asleep))
 		return;
 	resolve_park(t, task, ~0ULL, task->nvcsw + task->nivcsw == t->switches + 1);
 	if (is_asleep)
@@ -503,7 +545,7 @@ int on_switch(__u64 *ctx)
 	if (from) {
 		__u32 state = has_prev_state ? (__u32)ctx[3] : prev->__state;
 
-		switched_out(cpu, prev, state && !ctx[0]);
+		switched_out(ctx, cpu, prev, state && !ctx[0]);
 	}
 	if (to) {
 		struct rs_thread *t = thread_of(next);

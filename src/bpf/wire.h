@@ -10,11 +10,14 @@
 #include <linux/types.h>
 #endif
 
+#include "bpf/wire_unwind.h"
+
 #define RS_COPIES 4 /* copies of Tokio in one process: executable and shared objects */
 #define RS_THREADS 4096 /* threads watched at once; more are counted as lost */
 #define RS_DEPTH \
 	4 /* nested polls on one thread: root, LocalSet task, and two more; a power of two */
 #define RS_SPELLS 4 /* distinct reasons to be off CPU kept for one poll */
+#define RS_STACKS 8 /* distinct stacks kept for one poll; a power of two */
 #define RS_CONTEXT 128 /* bytes of CONTEXT copied at a look; the largest layout has 104 */
 #define RS_SCHED 64 /* bytes of scheduler::Context copied at a look */
 #define RS_LOCAL_QUEUES 2
@@ -77,9 +80,10 @@ struct rs_config {
 	__u32 walk_copy; /* the copy on_walk is about */
 	__u32 is_unhooked; /* switches come too fast to be traced: only ticks and walks look */
 	__u32 is_fine; /* the threshold is so short that ticks may miss a block: await every return */
+	__u32 unwind_maps; /* which of the two lists of mappings is in use */
+	__u32 has_tables; /* stacks can be unwound */
 	__u32 pad;
 	__u32 epoch; /* changes with `copies`: what was found before may look different now */
-	__u32 pad2;
 	struct rs_layout copies[RS_COPIES];
 };
 
@@ -124,9 +128,9 @@ struct rs_local {
 #define RS_SITE_DROP 0x08000000 /* the function drops the future instead of polling it */
 #define RS_SITE_COPY_SHIFT 28
 
-/* Returns awaited since the start of a window. */
+/* What has been spent of a ration since the start of a window. */
 struct rs_ration {
-	__u64 window_ns, awaited;
+	__u64 window_ns, spent;
 };
 
 /* What one CPU remembers of a probed function, to decide whether the returns of its polls are worth their price. */
@@ -144,6 +148,14 @@ struct rs_spell {
 	__u32 fd;
 	__u64 ns; /* asleep; time in the run queue not included */
 	__u64 cpu_ns; /* on the CPU inside that syscall, by ticks */
+};
+
+/* A stack that a poll was seen in. */
+struct rs_stack_use {
+	__u64 hash; /* of RS_EVENT_STACK; 0 = free row */
+	__u64 ns;
+	__u32 count;
+	__u32 is_asleep; /* seen where the thread fell asleep, else while it ran */
 };
 
 /* A poll in progress or ended. Times are ns of CLOCK_MONOTONIC. */
@@ -170,6 +182,7 @@ struct rs_poll {
 	__u16 epoch; /* of the layout that `tick` was read by */
 	__u16 user_flags; /* user space: enum rs_poll_flag found by inspection */
 	struct rs_spell spells[RS_SPELLS];
+	struct rs_stack_use stacks[RS_STACKS];
 };
 
 enum rs_out { RS_OUT_NONE = 0, RS_OUT_ASLEEP = 1, RS_OUT_PREEMPTED = 2 };
@@ -212,6 +225,7 @@ struct rs_thread {
 	__u64 preempted_ns; /* switched out by force at, last time */
 	__u64 suspect_ns; /* start of the poll that RS_EVENT_SUSPECT was sent for */
 	__u64 throttled; /* cfs_bandwidth.throttled_time at the last look */
+	__u64 out_stack; /* hash of the stack it fell asleep in; 0 = not taken */
 	__s32 out_nr;
 	__u32 out_fd;
 	__u64 sp; /* user stack pointer at the last look inside a poll */
@@ -239,6 +253,7 @@ enum rs_event_kind {
 	RS_EVENT_MARKER = 4,
 	RS_EVENT_TASK_ID = 5,
 	RS_EVENT_SUSPECT = 6, /* a poll gets long: only a head, wakes the reader */
+	RS_EVENT_STACK = 7,
 };
 
 /* What is marked lies between the return of the one function and the call of the other. */
@@ -256,6 +271,18 @@ struct rs_event_block {
 	__u64 end_sure; /* at most end_lo: it has surely lasted until then */
 	char comm[16];
 	struct rs_poll poll;
+};
+
+/* The addresses of a stack, innermost first. Sent once while the kernel side remembers it, whether a block follows or not. */
+struct rs_event_stack {
+	struct rs_event_head head;
+	__u64 hash;
+	__u64 exact[2]; /* bits: user[i] is an instruction that was executing, else a return address */
+	__u32 n, n_kernel;
+	__u32 end; /* enum rs_unwind_end */
+	__u32 pad;
+	__u64 user[RS_FRAMES + 1];
+	__u64 kernel[RS_KERNEL_FRAMES];
 };
 
 struct rs_event_exec {
@@ -301,6 +328,7 @@ struct rs_cpu {
 	__s64 tokens; /* switches that may be looked at; refilled at each tick */
 	__u64 refilled_ns, refilled_jiffies;
 	struct rs_ration returns; /* of all functions that are not slow */
+	struct rs_ration stacks; /* of threads that fall asleep */
 };
 
 /* One thread as the task iterator reports it (learn.bpf.c). */

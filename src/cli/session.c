@@ -84,6 +84,7 @@ uint64_t session_due(const struct session *s)
 
 	if (s->has_hello) {
 		due = least(due, least(switches_due(s), auto_due(s)));
+		due = least(due, stacks_due(s));
 		rows = s->rows_due_ns;
 		if (s->stepped_ns < s->alert_ns)
 			due = least(due, s->stepped_ns + alert_step(s));
@@ -107,6 +108,8 @@ static int open_model(struct session *s)
 	s->decoder.copies = s->copies;
 	s->decoder.places = places_new(s->copies);
 	if (!s->sites || !s->markers || !s->decoder.tasks || !s->decoder.places)
+		return -ENOMEM;
+	if (stacks_open(s) < 0)
 		return -ENOMEM;
 	s->decoder.pid = s->process->pid;
 	s->decoder.slow_ns = s->options->slow_ns;
@@ -207,6 +210,7 @@ int session_step(struct session *s, enum session_state *ret_state)
 		switches_step(s, now);
 		rows_step(s, now);
 		auto_step(s, now);
+		stacks_step(s, now);
 		if (now >= s->next_stats_ns) {
 			report_stats(s, now);
 			s->next_stats_ns += SECOND_NS;
@@ -225,6 +229,7 @@ int session_bye(struct session *s, const char *reason)
 	s->ongoing = rows_count_ongoing(s, now);
 	watch_config(s->watch)->tgid = 0; /* what is in the ring now is all there is */
 	watch_consume(s->watch);
+	stacks_finish(s);
 	report_stats(s, now);
 	if (s->options->marker_validation)
 		report_validation(s, now);
@@ -237,6 +242,7 @@ struct session *session_free(struct session *s)
 	if (!s)
 		return NULL;
 	rows_close(s);
+	stacks_close(s);
 	places_free(s->decoder.places);
 	for (size_t i = 0; i < s->n_marker_probes; i++)
 		probe_group_free(s->marker_probes[i]);

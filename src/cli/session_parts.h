@@ -8,6 +8,7 @@
 #include "model/decode.h"
 #include "model/markers.h"
 #include "model/sites.h"
+#include "model/stacks.h"
 #include "model/tasks.h"
 #include "plan/calibrate.h"
 #include "plan/doubt.h"
@@ -15,6 +16,7 @@
 #include "probe/entry.h"
 #include "probe/threads.h"
 #include "probe/watch.h"
+#include "symbol/symbolizer.h"
 
 /* What is known of one copy of Tokio; same index as in session.copies and rs_config.copies. */
 struct copy_state {
@@ -66,6 +68,7 @@ struct session {
 	struct decoder decoder;
 	struct sites *sites;
 	struct markers *markers;
+	struct session_stacks *stacks;
 	struct probe_group *marker_probes[3 * RS_COPIES];
 	size_t n_marker_probes;
 
@@ -158,9 +161,27 @@ void local_inspect(struct session *s, const struct rs_thread *t, const struct rs
 		   const struct found_header *h);
 void local_rest(struct session *s, size_t slot, const struct rs_thread *t);
 
+/* session_stacks.c: stacks and their names. */
+int stacks_open(struct session *s);
+void stacks_close(struct session *s);
+void stacks_step(struct session *s, uint64_t now);
+/* When that must be called again. */
+uint64_t stacks_due(const struct session *s);
+void stacks_add_record(struct session *s, const void *record, size_t size);
+/* Asks for the names of what a poll was seen in. */
+void stacks_want(struct session *s, const struct rs_poll *p);
+/* Gives a block the stacks of its poll, as far as they are known; valid until the next call. */
+void stacks_attach(struct session *s, const struct rs_poll *p, struct block *b);
+/* Tells an ended block once its frames are known. */
+void stacks_hold(struct session *s, const struct rs_event_block *e);
+/* Tells all that are still held. Takes a second at most. */
+void stacks_finish(struct session *s);
+
 /* session_report.c: hello, stats, bye and the records of the ring. */
 void report_record(void *session, const void *record, size_t size);
 void report_block(struct session *s, const struct block *b);
+/* A block that has ended. */
+void report_ended(struct session *s, const struct rs_event_block *e);
 void report_hello(struct session *s, uint64_t now);
 void report_stats(struct session *s, uint64_t now);
 void report_validation(struct session *s, uint64_t now);

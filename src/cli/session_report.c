@@ -90,6 +90,7 @@ void report_hello(struct session *s, uint64_t now)
 		.future_types = count_types(s),
 		.symbols = symbols_name(c->symbols),
 		.debuginfo = debuginfo_name(c->debuginfo),
+		.unwinder = "eh_frame",
 		.warnings = s->warnings,
 	};
 	char gap[160];
@@ -119,14 +120,15 @@ void report_block(struct session *s, const struct block *b)
 	keep_error(s, s->sink->block(s->out, b));
 }
 
-static void on_block(struct session *s, const void *record, size_t size)
+void report_ended(struct session *s, const struct rs_event_block *e)
 {
 	struct block b;
 
-	if (decode_block(&s->decoder, record, size, &b) < 0)
+	if (decode_block(&s->decoder, e, sizeof(*e), &b) < 0)
 		return;
+	stacks_attach(s, &e->poll, &b);
 	markers_add_block(s->markers, &b);
-	auto_note_block(s, &((const struct rs_event_block *)record)->poll);
+	auto_note_block(s, &e->poll);
 	report_block(s, &b);
 }
 
@@ -147,8 +149,10 @@ void report_record(void *session, const void *record, size_t size)
 
 	if (size < sizeof(*head))
 		return;
-	if (head->kind == RS_EVENT_BLOCK)
-		on_block(s, record, size);
+	if (head->kind == RS_EVENT_BLOCK && size >= sizeof(struct rs_event_block))
+		stacks_hold(s, record);
+	else if (head->kind == RS_EVENT_STACK)
+		stacks_add_record(s, record, size);
 	else if (head->kind == RS_EVENT_SUSPECT)
 		s->alert_ns = s->stepped_ns + RS_SUSPECTS_APART_NS;
 	else if (head->kind == RS_EVENT_EXEC)

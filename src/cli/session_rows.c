@@ -217,6 +217,21 @@ static uint64_t ongoing_age(const struct session *s, uint32_t reported)
 	return age;
 }
 
+/* The sleep that it is in has a stack, but is booked only when it ends. */
+static void add_current_stack(struct rs_poll *p, const struct rs_thread *t, uint64_t now)
+{
+	for (size_t i = 0; t->out_stack && t->out_ns && t->out_ns < now && i < RS_STACKS; i++) {
+		struct rs_stack_use *use = &p->stacks[i];
+
+		if (use->hash && use->hash != t->out_stack)
+			continue;
+		use->hash = t->out_stack;
+		use->ns += now - t->out_ns;
+		use->is_asleep = 1;
+		return;
+	}
+}
+
 static void report_ongoing(struct session *s, const struct rs_thread *t, const struct rs_poll *p,
 			   struct row_state *r, uint64_t age, uint64_t now)
 {
@@ -229,6 +244,8 @@ static void report_ongoing(struct session *s, const struct rs_thread *t, const s
 		r->reported++; /* met late, it is told once */
 	read_comm(s->process->pid, t->tid, comm);
 	decode_ongoing(&s->decoder, t, &placed, comm, poll_until(s, t, now), &b);
+	add_current_stack(&placed, t, now);
+	stacks_attach(s, &placed, &b);
 	report_block(s, &b);
 }
 
@@ -288,8 +305,13 @@ static void step_poll(struct session *s, size_t slot, struct rs_thread *t, struc
 	if (age >= s->options->threshold_ns / 2 || p->flags & RS_POLL_DOUBTFUL)
 		inspect(s, slot, t, p, r);
 	t->task_id = watch_threads(s->watch)[slot].task_id; /* the doubt may be settled by now */
-	if (age >= s->options->threshold_ns / 2)
+	if (age >= s->options->threshold_ns / 2) {
+		struct rs_poll so_far = *p;
+
 		watch_end(s, t, p, r);
+		add_current_stack(&so_far, t, now);
+		stacks_want(s, &so_far);
+	}
 	if (!is_in_doubt(t) && age >= ongoing_age(s, r->reported))
 		report_ongoing(s, t, p, r, age, now);
 	due = poll_due(s, t, r, age);

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "symbol/frame.h"
+
 enum role { ROLE_UNKNOWN, ROLE_WORKER, ROLE_CURRENT_THREAD, ROLE_LOCAL_SET, ROLE_BLOCK_ON };
 enum phase { PHASE_POLL, PHASE_DROP };
 enum severity { SEVERITY_NONE, SEVERITY_SLOW, SEVERITY_CRITICAL };
@@ -27,6 +29,8 @@ enum cause {
 };
 
 #define BLOCK_SYSCALLS 4
+#define BLOCK_STACKS 8
+#define BLOCK_FRAMES 512 /* of one stack, inlined ones included */
 #define BLOCK_ERROR_UNKNOWN \
 	UINT64_MAX /* the block began before anyone looked: its duration is a minimum */
 
@@ -43,6 +47,15 @@ struct task_name {
 	uint32_t line;
 	const char *
 		source; /* "v0", "dwarf", "location", "symbol", "stack", "address"; NULL when name is */
+};
+
+/* One stack that a block was seen in. */
+struct block_stack {
+	const struct frame *frames; /* innermost first */
+	size_t n;
+	uint64_t ns; /* of the block's time */
+	bool is_asleep; /* taken where the thread fell asleep, else while it ran */
+	bool is_complete; /* to the start of the thread */
 };
 
 /* One block, ended or (is_ongoing) still lasting. Strings are borrowed for the time of the call. */
@@ -64,6 +77,9 @@ struct block {
 	enum severity severity;
 	struct syscall_use syscalls[BLOCK_SYSCALLS]; /* longest first */
 	size_t n_syscalls;
+	struct block_stack stacks[BLOCK_STACKS]; /* heaviest first */
+	size_t n_stacks; /* 0: none was taken */
+	int culprit; /* index into stacks[0].frames; -1 = none */
 	enum detection detection;
 };
 
@@ -140,6 +156,7 @@ const char *role_name(enum role r); /* NULL for ROLE_UNKNOWN */
 const char *cause_name(enum cause c);
 const char *severity_name(enum severity s); /* "SLOW", "CRITICAL", NULL */
 const char *phase_name(enum phase p);
+const char *frame_kind_name(enum frame_kind k); /* NULL for FRAME_UNKNOWN */
 const char *detection_name(enum detection d);
 
 #endif

@@ -59,3 +59,14 @@ const char *detection_name(enum detection d)
 
 	return NAME_OF(names, d);
 }
+
+const char *frame_kind_name(enum frame_kind k)
+{
+	static const char *const names[] = {
+		[FRAME_UNKNOWN] = NULL,	     [FRAME_USER] = "user", [FRAME_DEP] = "dep",
+		[FRAME_RUNTIME] = "runtime", [FRAME_STD] = "std",   [FRAME_LIBC] = "libc",
+		[FRAME_KERNEL] = "kernel",
+	};
+
+	return NAME_OF(names, k);
+}

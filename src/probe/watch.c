@@ -337,6 +337,11 @@ uint64_t watch_walked_switches(const struct watch *w)
 	return w->skel->bss->walked_switches;
 }
 
+int watch_map_fd(const struct watch *w, const char *name)
+{
+	return bpf_object__find_map_fd_by_name(w->skel->obj, name);
+}
+
 /* Before 6.1 an iterator cannot be told the process: it walks all, the program filters. */
 static struct bpf_link *attach_walk(struct watch *w, pid_t pid)
 {

@@ -38,6 +38,8 @@ int watch_hook_switches(struct watch *w, bool is_on);
 uint64_t watch_skipped(const struct watch *w);
 /* Context switches of the process so far, as the last walk found them. */
 uint64_t watch_walked_switches(const struct watch *w);
+/* The map of that name, for those who fill it. */
+int watch_map_fd(const struct watch *w, const char *name);
 /* The live configuration, shared with the kernel side. */
 struct rs_config *watch_config(struct watch *w);
 /* RS_THREADS rows, live. Read with watch_row(). */

@@ -9,6 +9,8 @@ extern const struct sink text_sink;
 extern const struct sink ndjson_sink;
 
 /* Parts of the text format. */
+/* The stack of a block: what to look at first, then frame by frame. */
+void text_stack(FILE *f, const struct sink_options *o, const struct block *b);
 int text_block(const struct sink_options *o, const struct block *b);
 int text_validation(const struct sink_options *o, const struct validation *v);
 int text_bye(const struct sink_options *o, const struct bye *b);

@@ -95,6 +95,12 @@ json_t *json_put_array(struct json_line *l, const char *key)
 	return put_container(l, key, json_array());
 }
 
+json_t *json_set_array(struct json_line *l, json_t *object, const char *key)
+{
+	json_set(l, object, key, json_array());
+	return l->failed ? NULL : json_object_get(object, key);
+}
+
 void json_append(struct json_line *l, json_t *array, json_t *value)
 {
 	if (json_array_append_new(array, value) < 0)

@@ -34,6 +34,7 @@ json_t *json_put_object(struct json_line *l, const char *key);
 json_t *json_put_array(struct json_line *l, const char *key);
 /* Appends to an object or array got from the above (or NULL); takes the reference to value. */
 void json_set(struct json_line *l, json_t *object, const char *key, json_t *value);
+json_t *json_set_array(struct json_line *l, json_t *object, const char *key);
 json_t *json_append_object(struct json_line *l, json_t *array);
 void json_append(struct json_line *l, json_t *array, json_t *value);
 

@@ -89,14 +89,56 @@ static void put_syscalls(struct json_line *l, const struct block *b)
 	}
 }
 
-/* What only a stack can tell. */
-static void put_stack_fields(struct json_line *l)
+static void put_frames(struct json_line *l, json_t *frames, const struct block_stack *s)
 {
-	static const char *const fields[] = { "frames",	  "stacks", "culprit",
-					      "complete", "site",   "impact" };
+	for (size_t i = 0; i < s->n; i++) {
+		const struct frame *f = &s->frames[i];
+		json_t *row = json_append_object(l, frames);
 
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		json_put(l, fields[i], json_null());
+		json_set(l, row, "fn", json_text(f->function));
+		json_set(l, row, "file", json_text(f->file));
+		json_set(l, row, "line", f->file && f->line ? json_count(f->line) : json_null());
+		json_set(l, row, "module", json_text(f->module));
+		/* Where the kernel lies is nobody's business. */
+		json_set(l, row, "addr",
+			 f->kind == FRAME_KERNEL ? json_null() : json_count(f->addr));
+		json_set(l, row, "inlined", json_boolean(f->is_inlined));
+		json_set(l, row, "kind", json_text(frame_kind_name(f->kind)));
+	}
+}
+
+/* Only where there are several: one alone is `frames`. */
+static void put_stacks(struct json_line *l, const struct block *b)
+{
+	json_t *stacks;
+
+	if (b->n_stacks < 2) {
+		json_put(l, "stacks", json_null());
+		return;
+	}
+	stacks = json_put_array(l, "stacks");
+	for (size_t i = 0; i < b->n_stacks; i++) {
+		json_t *row = json_append_object(l, stacks);
+
+		json_set(l, row, "ns", json_count(b->stacks[i].ns));
+		json_set(l, row, "asleep", json_boolean(b->stacks[i].is_asleep));
+		put_frames(l, json_set_array(l, row, "frames"), &b->stacks[i]);
+	}
+}
+
+static void put_stack_fields(struct json_line *l, const struct block *b)
+{
+	const struct block_stack *heaviest = b->n_stacks ? &b->stacks[0] : NULL;
+
+	if (heaviest)
+		put_frames(l, json_put_array(l, "frames"), heaviest);
+	else
+		json_put(l, "frames", json_null());
+	put_stacks(l, b);
+	json_put(l, "culprit", heaviest ? json_id(b->culprit) : json_null());
+	json_put(l, "complete", heaviest ? json_boolean(heaviest->is_complete) : json_null());
+	json_put(l, "site", json_null());
+	json_put(l, "impact", json_null());
 }
 
 static int ndjson_block(const struct sink_options *o, const struct block *b)
@@ -108,7 +150,7 @@ static int ndjson_block(const struct sink_options *o, const struct block *b)
 	json_put(&l, "cause", json_text(cause_name(b->cause)));
 	json_put(&l, "severity", json_text(severity_name(b->severity)));
 	put_syscalls(&l, b);
-	put_stack_fields(&l);
+	put_stack_fields(&l, b);
 	json_put(&l, "detection", json_text(detection_name(b->detection)));
 	return json_line_end(&l, o->out);
 }

@@ -274,6 +274,7 @@ int text_block(const struct sink_options *o, const struct block *b)
 	print_task(p.f, o, b);
 	print_cause(p.f, o, b);
 	print_timing(p.f, o, b);
+	text_stack(p.f, o, b);
 	fputc('\n', p.f);
 	return paragraph_end(&p, o->out);
 }

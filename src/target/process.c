@@ -38,14 +38,14 @@ int process_read(pid_t pid, uint64_t addr, void *buf, size_t len)
 	return 0;
 }
 
-static uint64_t read_auxv_phdr(pid_t pid)
+static uint64_t read_auxv(pid_t pid, uint64_t type)
 {
 	_cleanup_close_
 	int fd = proc_open_file(pid, "auxv");
 	Elf64_auxv_t av;
 
 	while (fd >= 0 && read(fd, &av, sizeof(av)) == sizeof(av)) {
-		if (av.a_type == AT_PHDR)
+		if (av.a_type == type)
 			return av.a_un.a_val;
 	}
 	return 0;
@@ -120,7 +120,7 @@ static int add_file(struct process *p, const struct module_source *src, const st
 static int add_modules(struct process *p, const char *binary, struct rs_error *err)
 {
 	_cleanup_(file_maps_free) struct file_maps maps = { 0 };
-	struct module_source src = { p->pid, read_auxv_phdr(p->pid), p->exe, binary };
+	struct module_source src = { p->pid, read_auxv(p->pid, AT_PHDR), p->exe, binary };
 	int r, added = 0;
 
 	r = proc_read_maps(p->pid, &maps);
@@ -193,6 +193,7 @@ static int fill_identity(struct process *p, struct rs_error *err)
 		return error_set(err, -ESRCH, "process %d has ended already", p->pid);
 	p->start_time = st.start_time;
 	memcpy(p->comm, st.comm, sizeof(p->comm));
+	p->vdso = read_auxv(p->pid, AT_SYSINFO_EHDR);
 	p->exe = proc_exe(p->pid);
 	return p->exe ? 0 : error_set(err, -ENOMEM, "out of memory");
 }

@@ -46,6 +46,7 @@ struct process {
 				process */
 	char comm[16];
 	char *exe; /* readlink of /proc/PID/exe; hostile text */
+	uint64_t vdso; /* where the kernel's own code is mapped; 0 = nowhere */
 	struct module *modules;
 	size_t n_modules;
 };

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Stacks: tables for the kernel side, names for what it tells, and blocks that wait for theirs. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/session_parts.h"
+#include "probe/tables.h"
+#include "unwind/builder.h"
+#include "unwind/mappings.h"
+
+#include <utlist.h>
+
+#define VDSO_TABLE (RS_TABLES - 1)
+#define TABLES_STEP_NS 10000000 /* between two looks whether a table is done */
+#define SYMBOLS_STEP_NS 3000000
+#define PATIENCE_NS 1000000000ULL /* with names: then a block is told without */
+#define WAITING_MAX 1024
+
+/* A block that has ended, until its frames are known. */
+struct waiting {
+	struct rs_event_block event;
+	uint64_t until_ns;
+	struct waiting *next;
+};
+
+struct session_stacks {
+	struct stacks *known;
+	struct symbolizer *symbolizer;
+	struct table_builder *builder;
+	uint32_t tables[RS_TABLES]; /* of modules */
+	size_t n_wanted; /* modules */
+	struct waiting *waiting;
+	size_t n_waiting;
+	struct frame frames[RS_STACKS][BLOCK_FRAMES]; /* of the block that is being told */
+};
+
+static int put_table(void *session, uint32_t number, const struct unwind_table *t)
+{
+	return tables_put(((struct session *)session)->watch, number, t->parts, t->n);
+}
+
+int stacks_open(struct session *s)
+{
+	struct symbolizer_options options = {
+		.process = s->process,
+	};
+	struct session_stacks *x = s->stacks = calloc(1, sizeof(*x));
+
+	if (!x)
+		return -ENOMEM;
+	memset(x->tables, 0xff, sizeof(x->tables));
+	x->known = stacks_new();
+	x->symbolizer = symbolizer_new(&options);
+	x->builder = table_builder_new(put_table, s);
+	return x->known && x->symbolizer && x->builder ? 0 : -ENOMEM;
+}
+
+void stacks_close(struct session *s)
+{
+	struct session_stacks *x = s->stacks;
+	struct waiting *w, *next;
+
+	if (!x)
+		return;
+	table_builder_free(x->builder);
+	symbolizer_free(x->symbolizer);
+	stacks_free(x->known);
+	LL_FOREACH_SAFE(x->waiting, w, next)
+	free(w);
+	free(x);
+	s->stacks = NULL;
+}
+
+static void want_tables(struct session *s)
+{
+	struct session_stacks *x = s->stacks;
+
+	for (; x->n_wanted < s->process->n_modules && x->n_wanted < VDSO_TABLE; x->n_wanted++) {
+		const struct module *m = &s->process->modules[x->n_wanted];
+
+		if (m->open_path)
+			table_builder_want(x->builder, x->n_wanted, m->open_path);
+		if (!x->n_wanted) /* second, after the executable's */
+			table_builder_want(x->builder, VDSO_TABLE, NULL);
+	}
+}
+
+static void take_tables(struct session *s)
+{
+	struct session_stacks *x = s->stacks;
+	bool is_put, is_new = false;
+	uint32_t number;
+
+	while (table_builder_take(x->builder, &number, &is_put)) {
+		x->tables[number] = is_put ? number : UNWIND_NO_TABLE;
+		is_new |= is_put;
+	}
+	if (is_new) {
+		struct rs_mappings *maps = malloc(sizeof(*maps));
+
+		if (!maps)
+			return;
+		unwind_mappings(s->process, x->tables, x->tables[VDSO_TABLE], maps);
+		tables_set_mappings(s->watch, maps);
+		free(maps);
+	}
+}
+
+void stacks_add_record(struct session *s, const void *record, size_t size)
+{
+	stacks_add(s->stacks->known, record, size);
+}
+
+void stacks_want(struct session *s, const struct rs_poll *p)
+{
+	for (size_t i = 0; i < RS_STACKS && p->stacks[i].hash; i++) {
+		const struct stack *stack = stacks_find(s->stacks->known, p->stacks[i].hash);
+		size_t n = stack ? stack->n_kernel + stack->n_user : 0;
+
+		/* The program's own frames first. */
+		for (size_t k = 0; k < n; k++) {
+			size_t at = (k + stack->n_kernel) % n;
+
+			symbolizer_want(s->stacks->symbolizer, stack->addrs[at],
+					stack_is_return(stack, at));
+		}
+	}
+}
+
+static bool is_named(const struct session_stacks *x, const struct stack *stack)
+{
+	for (size_t k = 0; stack && k < stack->n_kernel + stack->n_user; k++) {
+		if (!symbolizer_find(x->symbolizer, stack->addrs[k], stack_is_return(stack, k)))
+			return false;
+	}
+	return true;
+}
+
+static bool are_named(const struct session_stacks *x, const struct rs_poll *p)
+{
+	if (!symbolizer_pending(x->symbolizer))
+		return true;
+	for (size_t i = 0; i < RS_STACKS && p->stacks[i].hash; i++) {
+		if (!is_named(x, stacks_find(x->known, p->stacks[i].hash)))
+			return false;
+	}
+	return true;
+}
+
+/* Where the kernel's part begins: what looks at a switch, ourselves included, lies on top of the scheduler. */
+static size_t first_frame(const struct session_stacks *x, const struct stack *stack)
+{
+	for (size_t k = 0; k < stack->n_kernel; k++) {
+		const struct symbol *symbol = symbolizer_find(x->symbolizer, stack->addrs[k],
+							      stack_is_return(stack, k));
+
+		if (symbol && symbol->frames[0].function &&
+		    !strcmp(symbol->frames[0].function, "schedule"))
+			return k;
+	}
+	return 0;
+}
+
+static size_t fill_frames(struct session_stacks *x, const struct stack *stack,
+			  struct frame ret[BLOCK_FRAMES])
+{
+	size_t n = 0;
+
+	for (size_t k = first_frame(x, stack); k < stack->n_kernel + stack->n_user; k++) {
+		bool is_return = stack_is_return(stack, k);
+		const struct symbol *symbol = symbolizer_find(x->symbolizer, stack->addrs[k],
+							      is_return);
+
+		if (!symbol && n < BLOCK_FRAMES)
+			ret[n++] = (struct frame){
+				.addr = stack->addrs[k],
+				.kind = k < stack->n_kernel ? FRAME_KERNEL : FRAME_UNKNOWN,
+			};
+		for (size_t i = 0; symbol && i < symbol->n && n < BLOCK_FRAMES; i++)
+			ret[n++] = symbol->frames[i];
+	}
+	return n;
+}
+
+static int heaviest_first(const void *a, const void *b)
+{
+	const struct block_stack *x = a, *y = b;
+
+	return x->ns > y->ns ? -1 : x->ns < y->ns;
+}
+
+/* The innermost frame of the user's own code; else of a dependency. */
+static int find_culprit(const struct block_stack *s)
+{
+	int of_dependency = -1;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->frames[i].kind == FRAME_USER)
+			return (int)i;
+		if (s->frames[i].kind == FRAME_DEP && of_dependency < 0)
+			of_dependency = (int)i;
+	}
+	return of_dependency;
+}
+
+void stacks_attach(struct session *s, const struct rs_poll *p, struct block *b)
+{
+	struct session_stacks *x = s->stacks;
+
+	b->n_stacks = 0;
+	for (size_t i = 0; i < RS_STACKS && p->stacks[i].hash; i++) {
+		const struct stack *stack = stacks_find(x->known, p->stacks[i].hash);
+		struct frame *frames = x->frames[b->n_stacks];
+
+		if (!stack)
+			continue;
+		b->stacks[b->n_stacks++] = (struct block_stack){
+			.frames = frames,
+			.n = fill_frames(x, stack, frames),
+			.ns = p->stacks[i].ns,
+			.is_asleep = p->stacks[i].is_asleep,
+			.is_complete = stack->end == RS_UNWIND_COMPLETE,
+		};
+	}
+	qsort(b->stacks, b->n_stacks, sizeof(b->stacks[0]), heaviest_first);
+	b->culprit = b->n_stacks ? find_culprit(&b->stacks[0]) : -1;
+}
+
+static void tell_first(struct session *s)
+{
+	struct waiting *w = s->stacks->waiting;
+
+	LL_DELETE(s->stacks->waiting, w);
+	s->stacks->n_waiting--;
+	report_ended(s, &w->event);
+	free(w);
+}
+
+/* In the order they ended, each as soon as its frames and those of the blocks before it are known. */
+static void tell_waiting(struct session *s, uint64_t now)
+{
+	struct session_stacks *x = s->stacks;
+
+	while (x->waiting && (now >= x->waiting->until_ns || are_named(x, &x->waiting->event.poll)))
+		tell_first(s);
+}
+
+void stacks_hold(struct session *s, const struct rs_event_block *e)
+{
+	struct session_stacks *x = s->stacks;
+	struct waiting *w = malloc(sizeof(*w));
+
+	if (!w || x->n_waiting >= WAITING_MAX) {
+		free(w);
+		while (x->waiting)
+			tell_first(s);
+		report_ended(s, e);
+		return;
+	}
+	*w = (struct waiting){ .event = *e, .until_ns = s->stepped_ns + PATIENCE_NS };
+	stacks_want(s, &e->poll);
+	LL_APPEND(x->waiting, w);
+	x->n_waiting++;
+}
+
+void stacks_step(struct session *s, uint64_t now)
+{
+	want_tables(s);
+	take_tables(s);
+	tell_waiting(s, now);
+}
+
+uint64_t stacks_due(const struct session *s)
+{
+	const struct session_stacks *x = s->stacks;
+	uint64_t due = UINT64_MAX;
+
+	if (table_builder_pending(x->builder))
+		due = s->stepped_ns + TABLES_STEP_NS;
+	if (x->waiting)
+		due = s->stepped_ns + SYMBOLS_STEP_NS;
+	return due;
+}
+
+void stacks_finish(struct session *s)
+{
+	struct timespec pause = { 0, SYMBOLS_STEP_NS };
+
+	tell_waiting(s, now_ns());
+	while (s->stacks->waiting) {
+		nanosleep(&pause, NULL);
+		tell_waiting(s, now_ns());
+	}
+}

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * libdw reads DWARF; only its searches are not used: dwarf_getscopes walks a whole unit for each address. Here a unit is
+ * walked once, and its functions, inlined ones too, are sorted by how deep they are and where they begin.
+ */
+#include "symbol/lines.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+#define NESTING_MAX 200 /* of entries: a hostile file must not use up the stack */
+#define SCOPES_MAX (1u << 22) /* of one unit */
+#define RANGES_MAX (1u << 22)
+
+/* The code of a function, or of a copy of it that was inlined. */
+struct scope {
+	uint64_t start, end;
+	void *die;
+	uint32_t depth; /* 0: a function of its own */
+};
+
+struct unit {
+	Dwarf_Die die; /* of the file itself: lines */
+	Dwarf_Die functions; /* the same, or of a .dwo */
+	struct scope *scopes;
+	size_t n, capacity;
+	bool is_read;
+};
+
+struct range {
+	uint64_t start, end;
+	uint32_t unit;
+};
+
+struct lines {
+	Elf *elf;
+	Dwarf *dwarf;
+	struct unit *units;
+	size_t n_units, units_capacity;
+	struct range *ranges;
+	size_t n_ranges, ranges_capacity;
+	bool is_listed; /* by all units, not by the table alone */
+};
+
+static bool make_room(void **rows, size_t *capacity, size_t n, size_t size)
+{
+	size_t more = *capacity ? 2 * *capacity : 64;
+	void *p;
+
+	if (n < *capacity)
+		return true;
+	p = reallocarray(*rows, more, size);
+	if (!p)
+		return false;
+	*rows = p;
+	*capacity = more;
+	return true;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct range *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static bool add_range(struct lines *l, uint64_t start, uint64_t end, uint32_t unit)
+{
+	if (start >= end || l->n_ranges >= RANGES_MAX)
+		return true;
+	if (!make_room((void **)&l->ranges, &l->ranges_capacity, l->n_ranges, sizeof(*l->ranges)))
+		return false;
+	l->ranges[l->n_ranges++] = (struct range){ start, end, unit };
+	return true;
+}
+
+/* The number of a new unit, or -ENOMEM. */
+static ssize_t add_unit(struct lines *l, const Dwarf_Die *die, const Dwarf_Die *functions)
+{
+	if (!make_room((void **)&l->units, &l->units_capacity, l->n_units, sizeof(*l->units)))
+		return -ENOMEM;
+	l->units[l->n_units] = (struct unit){ .die = *die, .functions = *functions };
+	return l->n_units++;
+}
+
+/* Of a skeleton: the unit in a .dwo file that has its functions. */
+static void find_split(const Dwarf_Die *die, Dwarf_Die *ret)
+{
+	Dwarf_Die cu, split;
+	uint8_t type;
+
+	if (!dwarf_cu_info(die->cu, NULL, &type, &cu, &split, NULL, NULL, NULL) &&
+	    type == DW_UT_skeleton && split.addr)
+		*ret = split;
+}
+
+static int sort_ranges(struct lines *l)
+{
+	if (l->n_ranges)
+		qsort(l->ranges, l->n_ranges, sizeof(*l->ranges), by_start);
+	return 0;
+}
+
+/* The linker's own list (.debug_aranges), where there is one: reading it is much faster than asking each unit. */
+static int list_by_table(struct lines *l)
+{
+	Dwarf_Off last = 0;
+	Dwarf_Aranges *table;
+	ssize_t unit = -1;
+	size_t n;
+
+	if (dwarf_getaranges(l->dwarf, &table, &n))
+		return 0;
+	/* Sorted by address, so one unit's ranges may lie apart: it is listed again then, and read twice if need be. */
+	for (size_t i = 0; i < n; i++) {
+		Dwarf_Word length;
+		Dwarf_Addr start;
+		Dwarf_Off offset;
+		Dwarf_Die die, split;
+
+		if (dwarf_getarangeinfo(dwarf_onearange(table, i), &start, &length, &offset))
+			continue;
+		if (unit < 0 || offset != last) {
+			if (!dwarf_offdie(l->dwarf, offset, &die))
+				continue;
+			split = die;
+			find_split(&die, &split);
+			unit = add_unit(l, &die, &split);
+			last = offset;
+		}
+		if (unit < 0 || !add_range(l, start, start + length, unit))
+			return -ENOMEM;
+	}
+	return sort_ranges(l);
+}
+
+/* What each unit says of itself: for addresses that the table does not have. */
+static int list_all(struct lines *l)
+{
+	Dwarf_Die die, split;
+	Dwarf_CU *cu = NULL;
+	uint8_t type;
+
+	l->is_listed = true;
+	while (!dwarf_get_units(l->dwarf, cu, &cu, NULL, &type, &die, &split)) {
+		Dwarf_Addr base, start, end;
+		ptrdiff_t at = 0;
+		ssize_t unit;
+
+		if (type != DW_UT_compile && type != DW_UT_skeleton)
+			continue;
+		unit = add_unit(l, &die, type == DW_UT_skeleton && split.addr ? &split : &die);
+		while ((at = dwarf_ranges(&die, at, &base, &start, &end)) > 0) {
+			if (unit < 0 || !add_range(l, start, end, unit))
+				return -ENOMEM;
+		}
+	}
+	return sort_ranges(l);
+}
+
+int lines_open(int fd, struct lines **ret)
+{
+	struct lines *l = calloc(1, sizeof(*l));
+	int r;
+
+	if (!l)
+		return -ENOMEM;
+	elf_version(EV_CURRENT);
+	l->elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	l->dwarf = l->elf ? dwarf_begin_elf(l->elf, DWARF_C_READ, NULL) : NULL;
+	r = l->dwarf ? list_by_table(l) : -ENOENT;
+	if (!r && !l->n_ranges)
+		r = list_all(l);
+	if (!r && !l->n_ranges)
+		r = -ENOENT;
+	if (r < 0) {
+		lines_close(l);
+		return r;
+	}
+	*ret = l;
+	return 0;
+}
+
+struct lines *lines_close(struct lines *l)
+{
+	if (!l)
+		return NULL;
+	for (size_t i = 0; i < l->n_units; i++)
+		free(l->units[i].scopes);
+	free(l->units);
+	free(l->ranges);
+	dwarf_end(l->dwarf);
+	elf_end(l->elf);
+	free(l);
+	return NULL;
+}
+
+static bool is_function(int tag)
+{
+	return tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine;
+}
+
+/* What functions are found in. */
+static bool is_container(int tag)
+{
+	switch (tag) {
+	case DW_TAG_lexical_block:
+	case DW_TAG_namespace:
+	case DW_TAG_module:
+	case DW_TAG_structure_type:
+	case DW_TAG_class_type:
+	case DW_TAG_union_type:
+	case DW_TAG_enumeration_type:
+	case DW_TAG_variant_part:
+	case DW_TAG_variant:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* False when the function has no code here: a declaration, or one that is inlined everywhere. */
+static bool add_scopes(struct unit *u, Dwarf_Die *die, uint32_t depth)
+{
+	Dwarf_Addr base, start, end;
+	ptrdiff_t at = 0;
+	bool has_code = false;
+
+	while ((at = dwarf_ranges(die, at, &base, &start, &end)) > 0) {
+		if (start >= end || u->n >= SCOPES_MAX ||
+		    !make_room((void **)&u->scopes, &u->capacity, u->n, sizeof(*u->scopes)))
+			continue;
+		u->scopes[u->n++] = (struct scope){ start, end, die->addr, depth };
+		has_code = true;
+	}
+	return has_code;
+}
+
+static void walk(struct unit *u, Dwarf_Die *parent, uint32_t inside, int nesting)
+{
+	Dwarf_Die die;
+
+	if (nesting > NESTING_MAX || dwarf_child(parent, &die))
+		return;
+	do {
+		int tag = dwarf_tag(&die);
+		/* One that is written inside another one has code of its own nevertheless. */
+		uint32_t depth = tag == DW_TAG_subprogram ? 0 : inside;
+
+		if (is_container(tag))
+			walk(u, &die, depth, nesting + 1);
+		else if (is_function(tag) && add_scopes(u, &die, depth))
+			walk(u, &die, depth + 1, nesting + 1);
+	} while (!dwarf_siblingof(&die, &die));
+}
+
+static int by_depth(const void *a, const void *b)
+{
+	const struct scope *x = a, *y = b;
+
+	if (x->depth != y->depth)
+		return x->depth < y->depth ? -1 : 1;
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* The unit of the range around addr, or NULL. Ranges listed twice are the same. */
+static struct unit *listed_unit(struct lines *l, uint64_t addr)
+{
+	size_t low = 0, high = l->n_ranges;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (l->ranges[mid].start <= addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (!low || addr >= l->ranges[low - 1].end)
+		return NULL;
+	return &l->units[l->ranges[low - 1].unit];
+}
+
+static struct unit *unit_at(struct lines *l, uint64_t addr)
+{
+	struct unit *u = listed_unit(l, addr);
+
+	if (!u && !l->is_listed && !list_all(l))
+		u = listed_unit(l, addr);
+	if (u && !u->is_read) {
+		u->is_read = true;
+		walk(u, &u->functions, 0, 0);
+		if (u->n)
+			qsort(u->scopes, u->n, sizeof(*u->scopes), by_depth);
+	}
+	return u;
+}
+
+/* The scope of that depth around addr, or NULL. Those of one depth do not overlap. */
+static const struct scope *scope_at(const struct unit *u, uint32_t depth, uint64_t addr)
+{
+	size_t low = 0, high = u->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		const struct scope *s = &u->scopes[mid];
+
+		if (s->depth < depth || (s->depth == depth && s->start <= addr))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (!low || u->scopes[low - 1].depth != depth || addr >= u->scopes[low - 1].end)
+		return NULL;
+	return &u->scopes[low - 1];
+}
+
+static const char *function_name(Dwarf_Die *die)
+{
+	static const unsigned int linkage[] = { DW_AT_linkage_name, DW_AT_MIPS_linkage_name };
+	Dwarf_Attribute at;
+
+	for (size_t i = 0; i < 2; i++) {
+		if (dwarf_attr_integrate(die, linkage[i], &at))
+			return dwarf_formstring(&at);
+	}
+	return dwarf_diename(die);
+}
+
+static uint32_t number_of(Dwarf_Die *die, unsigned int attribute)
+{
+	Dwarf_Attribute at;
+	Dwarf_Word value;
+
+	if (!dwarf_attr(die, attribute, &at) || dwarf_formudata(&at, &value) || value > UINT32_MAX)
+		return 0;
+	return value;
+}
+
+static const char *directory_of(struct unit *u, const char *file)
+{
+	Dwarf_Attribute at;
+
+	if (!file || file[0] == '/')
+		return NULL;
+	return dwarf_formstring(dwarf_attr(&u->die, DW_AT_comp_dir, &at));
+}
+
+/* From where an inlined function is called. */
+static void find_call(struct unit *u, Dwarf_Die *die, struct line_frame *ret)
+{
+	uint32_t index = number_of(die, DW_AT_call_file);
+	Dwarf_Files *files;
+	size_t n;
+
+	ret->line = number_of(die, DW_AT_call_line);
+	ret->file = NULL;
+	if (!dwarf_getsrcfiles(&u->functions, &files, &n) && index < n)
+		ret->file = dwarf_filesrc(files, index, NULL, NULL);
+	ret->directory = directory_of(u, ret->file);
+}
+
+static void find_line(struct unit *u, uint64_t addr, struct line_frame *ret)
+{
+	Dwarf_Line *line = dwarf_getsrc_die(&u->die, addr);
+	int number;
+
+	if (!line || dwarf_lineno(line, &number) || number < 0)
+		return;
+	ret->line = number;
+	ret->file = dwarf_linesrc(line, NULL, NULL);
+	ret->directory = directory_of(u, ret->file);
+}
+
+size_t lines_find(struct lines *l, uint64_t addr, struct line_frame ret[LINES_DEPTH])
+{
+	struct unit *u = unit_at(l, addr);
+	const struct scope *chain[LINES_DEPTH];
+	struct line_frame place = {};
+	size_t n = 0;
+
+	if (!u)
+		return 0;
+	while (n < LINES_DEPTH && (chain[n] = scope_at(u, n, addr)))
+		n++;
+	find_line(u, addr, &place);
+	for (size_t i = 0; i < n; i++) {
+		Dwarf_Die die;
+
+		ret[i] = place;
+		if (!dwarf_die_addr_die(dwarf_cu_getdwarf(u->functions.cu), chain[n - 1 - i]->die,
+					&die))
+			return i;
+		ret[i].function = function_name(&die);
+		find_call(u, &die, &place);
+	}
+	if (!n && place.file)
+		ret[n++] = place;
+	return n;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Source lines and inlined functions of an address, from DWARF. */
+#ifndef RS_SYMBOL_LINES_H
+#define RS_SYMBOL_LINES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define LINES_DEPTH 64 /* functions inlined into each other, in one place */
+
+struct lines;
+
+/* Borrowed from the file: valid until lines_close. */
+struct line_frame {
+	const char *function; /* mangled where the file has it so; NULL unknown */
+	const char *file;
+	const char *directory; /* that `file` is relative to; NULL: it is not */
+	uint32_t line; /* 0 unknown */
+};
+
+/* The debuginfo in an ELF file. -ENOENT: it has none. `fd` is not taken over. */
+int lines_open(int fd, struct lines **ret);
+struct lines *lines_close(struct lines *l);
+/*
+ * Who is at a virtual address: innermost first, each inlined into the next. Returns how many; 0: no unit has the address.
+ * The first address of a compilation unit costs reading all of that unit.
+ */
+size_t lines_find(struct lines *l, uint64_t addr, struct line_frame ret[LINES_DEPTH]);
+
+#endif

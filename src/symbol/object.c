@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "symbol/object.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "symbol/kinds.h"
+#include "symbol/lines.h"
+#include "symbol/symtab.h"
+#include "target/demangle.h"
+#include "target/elf_file.h"
+
+#define BUILD_ID_PATH "/usr/lib/debug/.build-id/%.2s/%s.debug"
+#define LINK_NAME_MAX 256
+
+struct object {
+	struct object_source from;
+	struct elf_file *file, *debug; /* debug: a file of its own, or NULL */
+	struct symtab symbols;
+	struct lines *lines;
+	char mangled[DEMANGLE_MAX], readable[DEMANGLE_MAX], path[PATH_MAX];
+};
+
+/* Takes it only if it belongs to the file: the same build id, where that has one. */
+static bool try_debug_file(struct object *o, const char *path)
+{
+	char id[41], debug_id[41];
+	struct elf_file *f = NULL;
+
+	if (elf_file_open(path, &f, NULL))
+		return false;
+	elf_file_build_id(o->file, id);
+	elf_file_build_id(f, debug_id);
+	if (strcmp(id, debug_id)) {
+		elf_file_close(f);
+		return false;
+	}
+	o->debug = f;
+	return true;
+}
+
+static bool by_build_id(struct object *o)
+{
+	char id[41], path[PATH_MAX];
+
+	elf_file_build_id(o->file, id);
+	if (strlen(id) < 3)
+		return false;
+	snprintf(path, sizeof(path), "%s" BUILD_ID_PATH, o->from.root, id, id + 2);
+	if (try_debug_file(o, path))
+		return true;
+	snprintf(path, sizeof(path), BUILD_ID_PATH, id, id + 2);
+	return o->from.root[0] && try_debug_file(o, path);
+}
+
+/* .gnu_debuglink: a file name, looked for where gdb does. */
+static bool by_debug_link(struct object *o)
+{
+	static const char *const places[] = { "%s%s/%s", "%s%s/.debug/%s",
+					      "%s/usr/lib/debug%s/%s" };
+	const struct elf_section *s = elf_file_section(o->file, ".gnu_debuglink");
+	char name[LINK_NAME_MAX], path[PATH_MAX];
+
+	if (!s || !o->from.directory ||
+	    elf_file_read_string(o->file, s->offset, s->offset + s->size, name, sizeof(name)) <=
+		    0 ||
+	    strchr(name, '/'))
+		return false;
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		snprintf(path, sizeof(path), places[i], o->from.root, o->from.directory, name);
+		if (try_debug_file(o, path))
+			return true;
+	}
+	return false;
+}
+
+static void find_debug_file(struct object *o)
+{
+	if (o->from.debug_file && try_debug_file(o, o->from.debug_file))
+		return;
+	if (elf_file_section(o->file, ".debug_info"))
+		return;
+	if (!by_build_id(o))
+		by_debug_link(o);
+}
+
+int object_open(const struct object_source *from, struct object **ret)
+{
+	struct object *o = calloc(1, sizeof(*o));
+	const struct elf_file *best;
+	int r;
+
+	if (!o)
+		return -ENOMEM;
+	o->from = *from;
+	r = elf_file_open(from->open_path, &o->file, NULL);
+	if (!r) {
+		find_debug_file(o);
+		best = o->debug ? o->debug : o->file;
+		r = symtab_load(best, &o->symbols);
+		if (!r && !o->symbols.n && o->debug)
+			r = symtab_load(o->file, &o->symbols);
+		if (!r && lines_open(best->fd, &o->lines) == -ENOMEM)
+			r = -ENOMEM;
+	}
+	if (r < 0) {
+		object_close(o);
+		return r;
+	}
+	*ret = o;
+	return 0;
+}
+
+struct object *object_close(struct object *o)
+{
+	if (!o)
+		return NULL;
+	lines_close(o->lines);
+	symtab_clear(&o->symbols);
+	elf_file_close(o->debug);
+	elf_file_close(o->file);
+	free(o);
+	return NULL;
+}
+
+/* Demangled if it is mangled. Kept in o until the next call. */
+static const char *readable_name(struct object *o, const char *name)
+{
+	if (name && name[0] == '_' && demangle(name, o->readable, sizeof(o->readable)))
+		return o->readable;
+	return name;
+}
+
+/* Absolute where that can be known. Kept in o until the next call. */
+static const char *full_path(struct object *o, const struct line_frame *from)
+{
+	if (!from->file || !from->directory)
+		return from->file;
+	snprintf(o->path, sizeof(o->path), "%s/%s", from->directory, from->file);
+	return o->path;
+}
+
+static void fill(struct object *o, struct strings *strings, const struct line_frame *from,
+		 struct frame *ret)
+{
+	const char *name = readable_name(o, from->function), *file = full_path(o, from);
+
+	*ret = (struct frame){
+		.function = strings_keep(strings, name),
+		.file = strings_keep(strings, file),
+		.line = file ? from->line : 0,
+		.module = o->from.name,
+		.kind = kind_of_frame(name, file, o->from.name, o->from.my_crates),
+	};
+}
+
+/* The name in the symbol table, for code that has no debuginfo: C and assembler beside Rust, or all. */
+static const char *symbol_at(struct object *o, uint64_t vaddr)
+{
+	return symtab_name(&o->symbols, vaddr, o->mangled, sizeof(o->mangled)) > 0 ? o->mangled
+										   : NULL;
+}
+
+size_t object_find(struct object *o, uint64_t vaddr, struct strings *strings,
+		   struct frame ret[OBJECT_FRAMES])
+{
+	struct line_frame lines[LINES_DEPTH];
+	size_t n = o->lines ? lines_find(o->lines, vaddr, lines) : 0;
+
+	if (!n) {
+		lines[0] = (struct line_frame){ .function = symbol_at(o, vaddr) };
+		n = lines[0].function != NULL;
+	} else if (!lines[n - 1].function) {
+		lines[n - 1].function = symbol_at(o, vaddr);
+	}
+	for (size_t i = 0; i < n; i++) {
+		fill(o, strings, &lines[i], &ret[i]);
+		ret[i].is_inlined = i + 1 < n;
+	}
+	return n;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What one ELF file, and the file with its debuginfo, say of an address. */
+#ifndef RS_SYMBOL_OBJECT_H
+#define RS_SYMBOL_OBJECT_H
+
+#include "symbol/frame.h"
+#include "symbol/strings.h"
+
+struct object;
+
+#define OBJECT_FRAMES 64 /* as LINES_DEPTH */
+
+/* Where its code lies and where more is known of it. */
+struct object_source {
+	const char *open_path; /* of the file that is mapped */
+	const char *name; /* base name shown to people; borrowed */
+	const char *debug_file; /* given by the user, or NULL */
+	const char *root; /* of the target's file system, or "" */
+	const char *directory; /* of the file, in that file system; or NULL */
+	const char *my_crates; /* see kind_of_frame */
+};
+
+/* 0; -ENOEXEC, -ENOENT, -EACCES: the file cannot be used; -ENOMEM. */
+int object_open(const struct object_source *from, struct object **ret);
+struct object *object_close(struct object *o);
+/* Innermost first. Returns how many; 0: nothing is known. `addr` of the frames is not set. Strings are kept in `strings`. */
+size_t object_find(struct object *o, uint64_t vaddr, struct strings *strings,
+		   struct frame ret[OBJECT_FRAMES]);
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "unwind/rows.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <errno.h>
+#include <gelf.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+/* DWARF numbers of x86-64 registers (System V ABI, figure 3.36). */
+enum { DW_RBP = 6, DW_RSP = 7, DW_RETURN = 16 };
+
+#define SLOT 8 /* offsets are counted in words of the stack */
+#define HDR_TABLE 0x3b /* DW_EH_PE_datarel | DW_EH_PE_sdata4, what linkers write */
+#define HDR_COUNT 0x03 /* DW_EH_PE_udata4 */
+#define HDR_SIZE 12
+
+struct builder {
+	Dwarf_CFI *cfi;
+	struct unwind_rows out;
+	size_t capacity;
+};
+
+static void cfi_endp(Dwarf_CFI **cfi)
+{
+	if (*cfi)
+		dwarf_cfi_end(*cfi);
+}
+
+static void elf_endp(Elf **elf)
+{
+	if (*elf)
+		elf_end(*elf);
+}
+
+static bool is_same_rule(const struct rs_unwind_row *a, const struct rs_unwind_row *b)
+{
+	return a->cfa == b->cfa && a->bp == b->bp && a->offset == b->offset;
+}
+
+static int add_row(struct builder *b, const struct rs_unwind_row *row)
+{
+	struct unwind_rows *x = &b->out;
+
+	if (x->n && x->rows[x->n - 1].pc == row->pc)
+		x->n--; /* a gap before a function that follows at once */
+	if (x->n && is_same_rule(&x->rows[x->n - 1], row))
+		return 0;
+	if (x->n >= RS_UNWIND_ROWS_MAX)
+		return -EFBIG;
+	if (x->n == b->capacity) {
+		size_t capacity = b->capacity ? 2 * b->capacity : 4096;
+		struct rs_unwind_row *rows = realloc(x->rows, capacity * sizeof(*rows));
+
+		if (!rows)
+			return -ENOMEM;
+		x->rows = rows;
+		b->capacity = capacity;
+	}
+	x->rows[x->n++] = *row;
+	return 0;
+}
+
+/* Stores a byte offset in words of the stack. False when it is none. */
+static bool put_offset(struct rs_unwind_row *row, int64_t bytes)
+{
+	if (bytes % SLOT || bytes / SLOT > INT16_MAX || bytes / SLOT < INT16_MIN)
+		return false;
+	row->offset = bytes / SLOT;
+	return true;
+}
+
+/* A register plus an offset: which of the two kinds, or 0. */
+static uint8_t based_on(const Dwarf_Op *op, uint8_t sp_kind, uint8_t bp_kind, int64_t *ret_offset)
+{
+	unsigned int reg;
+
+	if (op->atom == DW_OP_bregx) {
+		reg = op->number;
+		*ret_offset = op->number2;
+	} else if (op->atom >= DW_OP_breg0 && op->atom <= DW_OP_breg31) {
+		reg = op->atom - DW_OP_breg0;
+		*ret_offset = op->number;
+	} else {
+		return 0;
+	}
+	return reg == DW_RSP ? sp_kind : reg == DW_RBP ? bp_kind : 0;
+}
+
+/* The linker's rule for its PLT: two pushes, told apart by the low bits of the address. */
+static bool put_plt(struct rs_unwind_row *row, const Dwarf_Op *ops, size_t n)
+{
+	static const uint8_t atoms[] = { DW_OP_breg7, DW_OP_breg16, DW_OP_lit15, DW_OP_and, 0,
+					 DW_OP_ge,    DW_OP_lit3,   DW_OP_shl,	 DW_OP_plus };
+
+	if (n != sizeof(atoms) || ops[0].number != SLOT || ops[1].number)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (atoms[i] && ops[i].atom != atoms[i])
+			return false;
+	}
+	if (ops[4].atom < DW_OP_lit0 || ops[4].atom > DW_OP_lit15)
+		return false;
+	row->cfa = RS_CFA_PLT;
+	row->offset = ops[4].atom - DW_OP_lit0;
+	return true;
+}
+
+/* What was saved in memory at the CFA: code that aligns its stack keeps it there. Some add the return address's size. */
+static bool put_saved_cfa(struct rs_unwind_row *row, const Dwarf_Op *ops, size_t n)
+{
+	bool adds = n == 3 && ops[2].atom == DW_OP_plus_uconst && ops[2].number == SLOT;
+	int64_t offset;
+
+	if (n < 2 || ops[1].atom != DW_OP_deref || (n != 2 && !adds))
+		return false;
+	row->cfa = based_on(&ops[0], adds ? RS_CFA_AT_SP_8 : RS_CFA_AT_SP,
+			    adds ? RS_CFA_AT_BP_8 : RS_CFA_AT_BP, &offset);
+	return row->cfa && put_offset(row, offset);
+}
+
+static bool put_cfa(struct rs_unwind_row *row, Dwarf_Frame *frame)
+{
+	int64_t offset;
+	Dwarf_Op *ops;
+	size_t n;
+
+	if (dwarf_frame_cfa(frame, &ops, &n) || !n)
+		return false;
+	if (n > 1)
+		return put_plt(row, ops, n) || put_saved_cfa(row, ops, n);
+	row->cfa = based_on(&ops[0], RS_CFA_SP, RS_CFA_BP, &offset);
+	return row->cfa && put_offset(row, offset);
+}
+
+/* Saved in memory at CFA + *ret_offset. */
+static bool is_saved_at_cfa(const Dwarf_Op *ops, size_t n, int64_t *ret_offset)
+{
+	if (!n || ops[0].atom != DW_OP_call_frame_cfa || n > 2)
+		return false;
+	*ret_offset = n == 2 ? (int64_t)ops[1].number : 0;
+	return n == 1 || ops[1].atom == DW_OP_plus_uconst;
+}
+
+static uint8_t bp_rule(Dwarf_Frame *frame)
+{
+	Dwarf_Op memory[3], *ops;
+	int64_t offset;
+	size_t n;
+
+	if (dwarf_frame_register(frame, DW_RBP, memory, &ops, &n))
+		return RS_BP_LOST;
+	if (!n)
+		return ops ? RS_BP_LOST : RS_BP_SAME;
+	if (n == 1 && ops[0].atom == DW_OP_breg6 && !ops[0].number)
+		return RS_BP_AT_BP;
+	if (!is_saved_at_cfa(ops, n, &offset) || offset >= 0 || offset % SLOT ||
+	    offset / -SLOT >= RS_BP_AT_BP)
+		return RS_BP_LOST;
+	return offset / -SLOT;
+}
+
+enum return_rule { RETURN_SAVED, RETURN_NONE, RETURN_ELSEWHERE };
+
+static enum return_rule return_rule(Dwarf_Frame *frame)
+{
+	Dwarf_Op memory[3], *ops;
+	int64_t offset;
+	size_t n;
+
+	if (dwarf_frame_register(frame, DW_RETURN, memory, &ops, &n))
+		return RETURN_ELSEWHERE;
+	if (!n)
+		return ops ? RETURN_NONE : RETURN_ELSEWHERE;
+	return is_saved_at_cfa(ops, n, &offset) && offset == -SLOT ? RETURN_SAVED
+								   : RETURN_ELSEWHERE;
+}
+
+static void describe(struct rs_unwind_row *row, Dwarf_Frame *frame, bool is_signal)
+{
+	enum return_rule at = return_rule(frame);
+
+	if (is_signal) {
+		row->cfa = RS_CFA_SIGNAL;
+	} else if (at == RETURN_NONE) {
+		row->cfa = RS_CFA_END;
+	} else if (at == RETURN_ELSEWHERE || !put_cfa(row, frame)) {
+		*row = (struct rs_unwind_row){ .pc = row->pc, .cfa = RS_CFA_UNSUPPORTED };
+	} else {
+		row->bp = bp_rule(frame);
+	}
+}
+
+/* The rows of one function, from its start until another begins or nothing is known any more. */
+static int add_function(struct builder *b, uint64_t start, uint64_t next)
+{
+	uint64_t at = start;
+	int r = 0;
+
+	while (at < next && !r) {
+		struct rs_unwind_row row = { .pc = at };
+		Dwarf_Addr from, to;
+		Dwarf_Frame *frame;
+		bool is_signal;
+
+		if (dwarf_cfi_addrframe(b->cfi, at, &frame))
+			break;
+		if (dwarf_frame_info(frame, &from, &to, &is_signal) < 0 || from > at || to <= at) {
+			free(frame);
+			break;
+		}
+		describe(&row, frame, is_signal);
+		free(frame);
+		b->out.n_unsupported += row.cfa == RS_CFA_UNSUPPORTED;
+		r = add_row(b, &row);
+		at = to;
+	}
+	if (r || at >= next || at > UINT32_MAX)
+		return r;
+	return add_row(b, &(struct rs_unwind_row){ .pc = at, .cfa = RS_CFA_GAP });
+}
+
+/* The sorted table of functions that linkers add, as addresses. */
+struct starts {
+	uint64_t *at;
+	size_t n;
+};
+
+static int compare_addresses(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* `data` is the contents of PT_GNU_EH_FRAME, which is loaded at vaddr. */
+static int parse_starts(const uint8_t *data, size_t size, uint64_t vaddr, struct starts *ret)
+{
+	uint32_t count;
+
+	if (size < HDR_SIZE || data[0] != 1 || data[2] != HDR_COUNT || data[3] != HDR_TABLE)
+		return 0;
+	memcpy(&count, data + 8, sizeof(count));
+	if (count > (size - HDR_SIZE) / 8)
+		count = (size - HDR_SIZE) / 8;
+	ret->at = calloc(count ? count : 1, sizeof(*ret->at));
+	if (!ret->at)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++) {
+		int32_t start;
+
+		memcpy(&start, data + HDR_SIZE + 8 * (size_t)i, sizeof(start));
+		ret->at[ret->n] = vaddr + (uint64_t)(int64_t)start;
+		ret->n += ret->at[ret->n] <= UINT32_MAX;
+	}
+	qsort(ret->at, ret->n, sizeof(*ret->at), compare_addresses);
+	return 0;
+}
+
+static int read_starts(Elf *elf, struct starts *ret)
+{
+	size_t n;
+
+	if (elf_getphdrnum(elf, &n))
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		GElf_Phdr p;
+		Elf_Data *data;
+
+		if (!gelf_getphdr(elf, i, &p) || p.p_type != PT_GNU_EH_FRAME)
+			continue;
+		data = elf_getdata_rawchunk(elf, p.p_offset, p.p_filesz, ELF_T_BYTE);
+		return data ? parse_starts(data->d_buf, data->d_size, p.p_vaddr, ret) : 0;
+	}
+	return 0;
+}
+
+static int read_rows(Elf *elf, struct unwind_rows *ret)
+{
+	_cleanup_(cfi_endp) Dwarf_CFI *cfi = dwarf_getcfi_elf(elf);
+	struct builder b = { .cfi = cfi };
+	struct starts starts = {};
+	int r = cfi ? read_starts(elf, &starts) : 0;
+
+	for (size_t i = 0; i < starts.n && !r; i++)
+		r = add_function(&b, starts.at[i],
+				 i + 1 < starts.n ? starts.at[i + 1] : UINT32_MAX);
+	free(starts.at);
+	if (r < 0)
+		unwind_rows_clear(&b.out);
+	else
+		*ret = b.out;
+	return r;
+}
+
+int unwind_rows_read(const struct elf_file *file, struct unwind_rows *ret)
+{
+	_cleanup_(elf_endp) Elf *elf = NULL;
+
+	*ret = (struct unwind_rows){};
+	elf_version(EV_CURRENT);
+	elf = elf_begin(file->fd, ELF_C_READ, NULL);
+	return elf ? read_rows(elf, ret) : 0;
+}
+
+int unwind_rows_of_image(void *image, size_t size, struct unwind_rows *ret)
+{
+	_cleanup_(elf_endp) Elf *elf = NULL;
+
+	*ret = (struct unwind_rows){};
+	elf_version(EV_CURRENT);
+	elf = elf_memory(image, size);
+	return elf ? read_rows(elf, ret) : 0;
+}
+
+void unwind_rows_clear(struct unwind_rows *x)
+{
+	free(x->rows);
+	*x = (struct unwind_rows){};
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Whose code a frame is. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "symbol/kinds.h"
+#include "symbol/strings.h"
+
+static void test_by_path(void **state)
+{
+	static const struct {
+		const char *file;
+		enum frame_kind kind;
+	} rows[] = {
+		{ "/home/me/shop/src/api.rs", FRAME_USER },
+		{ "src/api.rs", FRAME_USER },
+		{ "/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/hyper-1.2.0/src/proto/h1.rs",
+		  FRAME_DEP },
+		{ "/root/.cargo/registry/src/index.crates.io-6f17d22bba15001f/tokio-1.47.1/src/runtime/task/core.rs",
+		  FRAME_RUNTIME },
+		{ "/root/.cargo/registry/src/github.com-1ecc6299db9ec823/tokio-util-0.7.1/src/io.rs",
+		  FRAME_DEP },
+		{ "/root/.cargo/git/checkouts/hyper-abc/1234567/src/lib.rs", FRAME_DEP },
+		{ "/rustc/29483883eed69d5fb4db01964cdf2af4d86e9cb2/library/core/src/ops/function.rs",
+		  FRAME_STD },
+		{ "/root/.rustup/toolchains/stable/lib/rustlib/src/rust/library/std/src/thread/mod.rs",
+		  FRAME_STD },
+		{ "library/std/src/thread/mod.rs", FRAME_STD },
+		{ "/usr/share/cargo/registry/bytes-1.4.0/src/lib.rs", FRAME_DEP },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		assert_int_equal(kind_of_frame("app::f", rows[i].file, "app", NULL), rows[i].kind);
+	assert_int_equal(kind_of_frame("hyper::f", rows[2].file, "app", "serde,hyper"), FRAME_USER);
+	assert_int_equal(kind_of_frame("hyper::f", rows[2].file, "app", "hype,hyper2"), FRAME_DEP);
+	assert_int_equal(kind_of_frame("f", rows[4].file, "app", "tokio_util"), FRAME_USER);
+}
+
+static void test_by_name(void **state)
+{
+	static const struct {
+		const char *function;
+		enum frame_kind kind;
+	} rows[] = {
+		{ "app::api::handle_upload::{closure#0}", FRAME_USER },
+		{ "std::thread::sleep", FRAME_STD },
+		{ "tokio::runtime::task::raw::poll", FRAME_RUNTIME },
+		{ "<app::Svc>::call", FRAME_USER },
+		{ "<app::Svc as core::fmt::Debug>::fmt", FRAME_USER },
+		{ "<core::pin::Pin<&mut F> as core::future::future::Future>::poll", FRAME_STD },
+		{ "<alloc::vec::Vec<u8> as app::Handler>::go", FRAME_USER },
+		{ "<&mut app::Svc as core::fmt::Debug>::fmt", FRAME_USER },
+		{ "<fn() -> app::X as core::ops::FnOnce<()>>::call_once", FRAME_STD },
+		{ "<dyn app::T>::f", FRAME_USER },
+		{ "main", FRAME_UNKNOWN },
+		{ "_start", FRAME_UNKNOWN },
+		{ "<", FRAME_UNKNOWN },
+		{ "<<<", FRAME_UNKNOWN },
+		{ "::f", FRAME_UNKNOWN },
+		{ "", FRAME_UNKNOWN },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		assert_int_equal(kind_of_frame(rows[i].function, NULL, "app", NULL), rows[i].kind);
+	assert_int_equal(kind_of_frame(NULL, NULL, "libc.so.6", NULL), FRAME_LIBC);
+	assert_int_equal(kind_of_frame("poll", NULL, "libc.so.6", NULL), FRAME_LIBC);
+	assert_int_equal(kind_of_frame(NULL, NULL, NULL, NULL), FRAME_UNKNOWN);
+}
+
+static void test_strings(void **state)
+{
+	struct strings *s = strings_new(200);
+	const char *a = strings_keep(s, "alpha");
+
+	assert_string_equal(a, "alpha");
+	assert_ptr_equal(strings_keep(s, "alpha"), a);
+	assert_null(strings_keep(s, NULL));
+	strings_keep(s, "beta");
+	assert_null(strings_keep(s, "a text for which there is no room in two hundred bytes"
+				    " with what the others take already"));
+	assert_ptr_equal(strings_keep(s, "alpha"), a);
+	strings_free(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_by_path),
+		cmocka_unit_test(test_by_name),
+		cmocka_unit_test(test_strings),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

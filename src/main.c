@@ -3,7 +3,7 @@
 
 static const struct command commands[] = {
 	{ "watch", "Report blocking polls as they happen", cmd_watch,
-	  OPT_TARGET | OPT_TIMING | OPT_OUTPUT },
+	  OPT_TARGET | OPT_TIMING | OPT_STACKS | OPT_OUTPUT },
 	{ "doctor", "Say what this kernel, these privileges and a program allow", cmd_doctor,
 	  OPT_TARGET | OPT_BINARY },
 };

@@ -87,6 +87,28 @@ struct task_group {
 	struct cfs_bandwidth cfs_bandwidth;
 };
 
+/* A return probe has replaced a return address on the stack by that of a trampoline; here is what it was. */
+struct return_instance {
+	unsigned long orig_ret_vaddr;
+	struct return_instance *next;
+};
+
+struct uprobe_task {
+	struct return_instance *return_instances; /* innermost first */
+};
+
+struct xol_area {
+	unsigned long vaddr; /* begins with the trampoline */
+};
+
+struct uprobes_state {
+	struct xol_area *xol_area;
+};
+
+struct mm_struct {
+	struct uprobes_state uprobes_state;
+};
+
 struct task_struct {
 	unsigned int __state;
 	int on_cpu; /* CONFIG_SMP */
@@ -97,6 +119,8 @@ struct task_struct {
 	struct pid *thread_pid;
 	struct sched_info sched_info;
 	struct thread_struct thread;
+	struct mm_struct *mm;
+	struct uprobe_task *utask; /* CONFIG_UPROBES */
 	struct files_struct *files;
 	struct task_group *sched_task_group;
 	unsigned long nvcsw, nivcsw;

@@ -35,6 +35,22 @@ static __always_inline int unwind_read(__u64 addr, __u64 *ret)
 	return bpf_probe_read_user(ret, sizeof(*ret), (void *)addr);
 }
 
+#define RS_CHAINED_RETURNS 4 /* probes of one function */
+
+/* Several probes of one function return through the trampoline, too: each but the last has its address. */
+static __always_inline __u64 unwind_original(__u64 *returns, __u64 trampoline)
+{
+	__u64 ip = trampoline;
+
+	for (int i = 0; i < RS_CHAINED_RETURNS && *returns && ip == trampoline; i++) {
+		struct return_instance *r = (void *)*returns;
+
+		ip = BPF_CORE_READ(r, orig_ret_vaddr);
+		*returns = (__u64)BPF_CORE_READ(r, next);
+	}
+	return ip;
+}
+
 static __always_inline const struct rs_mappings *unwind_mappings_now(void)
 {
 	__u32 which = config.unwind_maps & 1;
@@ -73,14 +89,31 @@ struct {
 	__type(value, __u64);
 } stacks_told SEC(".maps");
 
+static __always_inline void find_returns(struct rs_unwind *u, struct task_struct *task)
+{
+	struct uprobe_task *utask;
+
+	u->trampoline = u->returns = 0;
+	if (!bpf_core_field_exists(task->utask))
+		return;
+	utask = BPF_CORE_READ(task, utask);
+	if (!utask)
+		return;
+	u->returns = (__u64)BPF_CORE_READ(utask, return_instances);
+	if (u->returns)
+		u->trampoline = BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr);
+}
+
 /* Unwinds the current thread from its registers in user mode. */
 __noinline int take_user_stack(struct scratch *s)
 {
 	if (!s)
 		return 0;
 
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
+	find_returns(&s->u, task);
 	s->u.ip = regs->ip;
 	s->u.sp = regs->sp;
 	s->u.bp = regs->bp;

@@ -3,7 +3,8 @@
  * Unwinds the user stack of a thread by tables. Plain C on purpose: the tests compile it for the host, under sanitizers.
  * Whoever includes this says how memory and tables are read:
  *
- *   int unwind_read(__u64 addr, __u64 *ret)      0, or it cannot be read
+ *   int unwind_read(__u64 addr, __u64 *ret)                                  0, or it cannot be read
+ *   __u64 unwind_original(__u64 *returns, __u64 trampoline)                what a return probe has replaced by that
  *   const struct rs_mappings *unwind_mappings_now(void)                         NULL: none
  *   const union rs_unwind_part *unwind_part(__u32 table, __u32 index)       NULL: there is none
  *
@@ -17,6 +18,8 @@ struct rs_unwind {
 	__u64 ip, sp, bp;
 	__u64 hash; /* of all return addresses, and of the rows of those that were executing */
 	__u64 exact[2]; /* bits: ips[i] is the instruction itself */
+	__u64 trampoline,
+		returns; /* of return probes: its address, and what unwind_original knows of them; 0 = none */
 	__u32 n;
 	__u8 end; /* enum rs_unwind_end */
 	__u8 is_exact; /* ip is the instruction itself, not a return address */
@@ -137,6 +140,8 @@ RS_INLINE int enter_caller(struct rs_unwind *u, const struct rs_unwind_row *row)
 		return unwind_stop(u, RS_UNWIND_MEMORY);
 	else if (row->bp != RS_BP_SAME)
 		u->is_bp_lost = 0;
+	if (u->trampoline && ip == u->trampoline)
+		ip = unwind_original(&u->returns, ip);
 	u->ip = ip;
 	u->sp = cfa;
 	u->bp = bp;

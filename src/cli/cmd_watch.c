@@ -439,6 +439,7 @@ int cmd_watch(const struct options *o)
 	}
 	w.out.color = output_color(o, w.out.out);
 	w.out.enable_pids = o->n_pids > 1 || o->command;
+	w.out.stack_depth = o->stack_depth;
 	if (o->duration_ns)
 		w.stop_ns = now_ns() + o->duration_ns;
 	raise_priority(&w);

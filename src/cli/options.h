@@ -39,6 +39,9 @@ struct options {
 	uint32_t freq;
 	uint64_t duration_ns; /* 0 = until Ctrl+C */
 	bool marker_validation;
+	const char *debug_file; /* NULL = found by build id or debug link */
+	const char *my_crates; /* NULL = none */
+	uint32_t stack_depth;
 	enum color_mode color;
 };
 
@@ -57,6 +60,7 @@ enum option_group {
 		<< 1, /* --threshold, --slow, --critical, --mode, --budget, --freq, --duration, markers */
 	OPT_OUTPUT = 1 << 2, /* --format, -o, --color */
 	OPT_BINARY = 1 << 3, /* a positional BINARY */
+	OPT_STACKS = 1 << 4, /* --debug-file, --my-crates, --stack-depth */
 };
 
 /* Parses argv[1…]. Returns -1 to go on with *ret and *ret_command, else the exit code to leave with (--help,

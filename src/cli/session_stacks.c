@@ -7,6 +7,7 @@
 
 #include "cli/session_parts.h"
 #include "probe/tables.h"
+#include "target/elf_file.h"
 #include "unwind/builder.h"
 #include "unwind/mappings.h"
 
@@ -41,16 +42,39 @@ static int put_table(void *session, uint32_t number, const struct unwind_table *
 	return tables_put(((struct session *)session)->watch, number, t->parts, t->n);
 }
 
+/* A file of another build would give wrong lines; it is not used, and that is said. */
+static void check_debug_file(struct session *s)
+{
+	const char *path = s->options->debug_file;
+	struct elf_file *f = NULL;
+	char id[41];
+
+	if (!path)
+		return;
+	if (elf_file_open(path, &f, NULL)) {
+		session_warn(s, "%s cannot be used: it is no readable ELF file", path);
+		return;
+	}
+	elf_file_build_id(f, id);
+	if (strcmp(id, s->process->modules[0].build_id))
+		session_warn(s, "%s is of another build than the program, and not used", path);
+	elf_file_close(f);
+}
+
 int stacks_open(struct session *s)
 {
 	struct symbolizer_options options = {
 		.process = s->process,
+		.debug_file = s->options->debug_file,
+		.my_crates = s->options->my_crates,
+		.has_kernel = s->sink->shows_kernel,
 	};
 	struct session_stacks *x = s->stacks = calloc(1, sizeof(*x));
 
 	if (!x)
 		return -ENOMEM;
 	memset(x->tables, 0xff, sizeof(x->tables));
+	check_debug_file(s);
 	x->known = stacks_new();
 	x->symbolizer = symbolizer_new(&options);
 	x->builder = table_builder_new(put_table, s);

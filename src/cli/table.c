@@ -78,6 +78,15 @@ const struct option_row option_rows[] = {
 	  "and compare", NULL,
 	  value_flag, FIELD(marker_validation) },
 
+	{ "debug-file", 0, "PATH", OPT_STACKS,
+	  "the executable's debuginfo, if it is neither in it nor where it belongs", NULL,
+	  value_text, FIELD(debug_file), { .needs = "a path" } },
+	{ "my-crates", 0, "LIST", OPT_STACKS,
+	  "crates that are your own code wherever they lie, separated by commas", NULL,
+	  value_text, FIELD(my_crates), { .needs = "names, separated by commas" } },
+	{ "stack-depth", 0, "N", OPT_STACKS, "most frames of a stack that are printed", "16",
+	  value_u32, FIELD(stack_depth), { 1, 1000, "a whole number from 1 to 1000", NULL } },
+
 	{ "format", 0, NULL, OPT_OUTPUT, "form of the report", "text",
 	  value_format, FIELD(format), .arg_from = &sink_names },
 	{ "output", 'o', "FILE", OPT_OUTPUT, "write there instead of standard output", NULL,
@@ -94,11 +103,8 @@ const struct option_row option_rows[] = {
 /* clang-format on */
 
 const struct option_title option_titles[] = {
-	{ OPT_TARGET, "Target" },
-	{ OPT_TIMING, "Timing" },
-	{ OPT_OUTPUT, "Output" },
-	{ 0, "General" },
-	{ 0 },
+	{ OPT_TARGET, "Target" }, { OPT_TIMING, "Timing" }, { OPT_STACKS, "Stacks" },
+	{ OPT_OUTPUT, "Output" }, { 0, "General" },	    { 0 },
 };
 
 const struct exit_meaning exit_meanings[] = {

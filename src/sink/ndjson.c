@@ -257,6 +257,7 @@ static int ndjson_bye(const struct sink_options *o, const struct bye *b)
 
 const struct sink ndjson_sink = {
 	.name = "ndjson",
+	.shows_kernel = true,
 	.hello = ndjson_hello,
 	.block = ndjson_block,
 	.stats = ndjson_stats,

@@ -10,6 +10,7 @@
 struct sink_options {
 	FILE *out;
 	bool color;
+	uint32_t stack_depth; /* text: most frames of a stack */
 	bool enable_pids; /* text: say the pid with each block and total (several targets) */
 };
 
@@ -17,6 +18,7 @@ struct sink_options {
  * A callback may be NULL where the format has nothing to say. */
 struct sink {
 	const char *name;
+	bool shows_kernel; /* frames of the kernel, by name */
 	int (*hello)(const struct sink_options *o, const struct hello *h);
 	int (*block)(const struct sink_options *o, const struct block *b); /* ended and ongoing */
 	int (*stats)(const struct sink_options *o, const struct stats *s);

@@ -10,7 +10,6 @@
 
 #define NAME_COLUMNS 36
 #define PLACE_COLUMNS 26
-#define FRAMES_SHOWN 16
 #define INDENT 12 /* as the labels of text_block.c */
 
 /* Of a path, the part that tells files apart: behind the place where cargo or rustc keeps what is not the user's. */
@@ -79,7 +78,8 @@ static void put_frame(FILE *f, const struct sink_options *o, const struct frame 
 	if (frame->function)
 		short_name(frame->function, raw, sizeof(raw));
 	else
-		snprintf(raw, sizeof(raw), "0x%" PRIx64, frame->addr);
+		snprintf(raw, sizeof(raw), "%s+0x%" PRIx64, frame->module ? frame->module : "?",
+			 frame->module ? frame->offset : frame->addr);
 	used = escape_shorten(name, raw, columns);
 	fprintf(f, "%s%s%s%*s  ", is_users ? color_of(o, PAINT_NAME) : "", name,
 		is_users ? color_of(o, PAINT_NONE) : "", (int)(columns - used), "");
@@ -131,7 +131,7 @@ void text_stack(FILE *f, const struct sink_options *o, const struct block *b)
 	/* What the kernel did in a system call is in the JSON; people are told the call. */
 	while (first < s->n && s->frames[first].kind == FRAME_KERNEL)
 		first++;
-	for (at = first; at < s->n && at < first + FRAMES_SHOWN; at++) {
+	for (at = first; at < s->n && at < first + o->stack_depth; at++) {
 		put_label(f, o, at > first ? "" : "stack");
 		fprintf(f, "#%-2zu ", at - first);
 		put_frame(f, o, &s->frames[at], NAME_COLUMNS);

@@ -20,6 +20,7 @@ enum frame_kind {
 /* Strings are hostile text, NULL when unknown. */
 struct frame {
 	uint64_t addr; /* the instruction, or the one after the call */
+	uint64_t offset; /* the same as the module's file has it (ELF virtual address) */
 	const char *function; /* demangled */
 	const char *file;
 	uint32_t line; /* 0 unknown */

@@ -172,7 +172,7 @@ static enum frame_kind kind_of_path(const char *file, const char *mine)
 	return starts_with(file, "library/") ? FRAME_STD : FRAME_USER;
 }
 
-static bool is_libc(const char *module)
+bool is_libc_module(const char *module)
 {
 	for (size_t i = 0; i < sizeof(libc_names) / sizeof(*libc_names); i++) {
 		if (starts_with(module, libc_names[i]))
@@ -182,17 +182,17 @@ static bool is_libc(const char *module)
 }
 
 enum frame_kind kind_of_frame(const char *function, const char *file, const char *module,
-			      const char *mine)
+			      const struct crate_lists *lists)
 {
 	char crate[CRATE_MAX];
 
-	if (module && is_libc(module))
+	if (module && is_libc_module(module))
 		return FRAME_LIBC;
 	if (file)
-		return kind_of_path(file, mine);
+		return kind_of_path(file, lists->mine);
 	if (!function || !crate_of(function, crate))
 		return FRAME_UNKNOWN;
-	if (is_listed(crate, mine))
+	if (is_listed(crate, lists->mine))
 		return FRAME_USER;
-	return kind_of_crate(crate, FRAME_USER);
+	return kind_of_crate(crate, is_listed(crate, lists->fetched) ? FRAME_DEP : FRAME_USER);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "symbol/crates.h"
 #include "symbol/kinds.h"
 #include "symbol/lines.h"
 #include "symbol/symtab.h"
@@ -21,6 +22,7 @@
 struct object {
 	struct object_source from;
 	struct elf_file *file, *debug; /* debug: a file of its own, or NULL */
+	char *fetched; /* crates, see crates_of_file */
 	struct symtab symbols;
 	struct lines *lines;
 	char mangled[DEMANGLE_MAX], readable[DEMANGLE_MAX], path[PATH_MAX];
@@ -101,11 +103,14 @@ int object_open(const struct object_source *from, struct object **ret)
 	r = elf_file_open(from->open_path, &o->file, NULL);
 	if (!r) {
 		find_debug_file(o);
+		o->fetched = crates_of_file(o->file);
 		best = o->debug ? o->debug : o->file;
 		r = symtab_load(best, &o->symbols);
 		if (!r && !o->symbols.n && o->debug)
 			r = symtab_load(o->file, &o->symbols);
-		if (!r && lines_open(best->fd, &o->lines) == -ENOMEM)
+		/* Of the C library the names say enough; its debuginfo would take 15 MB and 40 ms. */
+		if (!r && !is_libc_module(o->from.name) &&
+		    lines_open(best->fd, &o->lines) == -ENOMEM)
 			r = -ENOMEM;
 	}
 	if (r < 0) {
@@ -122,6 +127,7 @@ struct object *object_close(struct object *o)
 		return NULL;
 	lines_close(o->lines);
 	symtab_clear(&o->symbols);
+	free(o->fetched);
 	elf_file_close(o->debug);
 	elf_file_close(o->file);
 	free(o);
@@ -155,7 +161,8 @@ static void fill(struct object *o, struct strings *strings, const struct line_fr
 		.file = strings_keep(strings, file),
 		.line = file ? from->line : 0,
 		.module = o->from.name,
-		.kind = kind_of_frame(name, file, o->from.name, o->from.my_crates),
+		.kind = kind_of_frame(name, file, o->from.name,
+				      &(struct crate_lists){ o->from.my_crates, o->fetched }),
 	};
 }
 

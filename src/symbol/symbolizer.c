@@ -90,7 +90,7 @@ static struct opened *open_object(struct symbolizer *s, const struct module *m)
 
 static const char *kernel_name(struct symbolizer *s, uint64_t addr)
 {
-	if (!s->has_tried_kernel) {
+	if (s->options.has_kernel && !s->has_tried_kernel) {
 		_cleanup_fclose_
 		FILE *f = fopen("/proc/kallsyms", "re");
 
@@ -127,6 +127,8 @@ static struct symbol *look_up(struct symbolizer *s, const struct request *r)
 	for (size_t i = 0; i < n; i++) {
 		symbol->frames[i] = frames[i];
 		symbol->frames[i].addr = r->at + r->is_return;
+		symbol->frames[i].offset = symbol->frames[i].addr -
+					   (r->module ? r->module->bias : 0);
 	}
 	return symbol;
 }

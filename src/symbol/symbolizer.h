@@ -17,6 +17,7 @@ struct symbolizer_options {
 	const struct process *process; /* stays where it is; modules may be added at its end */
 	const char *debug_file; /* of the executable; or NULL */
 	const char *my_crates; /* see kind_of_frame; or NULL */
+	bool has_kernel; /* name its functions, too: reading all of them costs 100 ms, once */
 };
 
 /* The frames of one address, innermost first; at least one. */

@@ -28,8 +28,37 @@ static inline struct block sample_block(void)
 		.runq_ns = 120000,
 		.cause = CAUSE_CPU,
 		.severity = SEVERITY_CRITICAL,
+		.culprit = -1,
 		.detection = DETECTION_SAMPLED,
 	};
+}
+
+/* A sleep of the user's function, called from an async block of theirs, and a shorter time on the CPU. */
+static inline struct block sample_block_with_stacks(void)
+{
+	static const struct frame asleep[] = {
+		{ 0xffffffff81000001, 0, "schedule", NULL, 0, NULL, FRAME_KERNEL, false },
+		{ 0x7f0000000010, 0x10, "clock_nanosleep", NULL, 0, "libc.so.6", FRAME_LIBC,
+		  false },
+		{ 0x550000000040, 0x40, "std::thread::sleep",
+		  "/rustc/29483883eed69d5fb4db01964cdf2af4d86e9cb2/library/std/src/thread/mod.rs",
+		  964, "app", FRAME_STD, false },
+		{ 0x550000000030, 0x30, "app::process_large_file", "/home/me/app/src/api.rs", 88,
+		  "app", FRAME_USER, true },
+		{ 0x550000000030, 0x30, "app::handle_upload::{{closure}}::{{closure}}",
+		  "/home/me/app/src/api.rs", 142, "app", FRAME_USER, false },
+		{ 0x550000000020, 0x20, "tokio::runtime::task::core::Core<T,S>::poll",
+		  "/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/tokio-1.47.1/src/runtime/task/core.rs",
+		  365, "app", FRAME_RUNTIME, false },
+		{ 0x550000000010, 0x10, NULL, NULL, 0, "app", FRAME_UNKNOWN, false },
+	};
+	struct block b = sample_block();
+
+	b.stacks[0] = (struct block_stack){ asleep, 7, 300 * SAMPLE_MS, true, true };
+	b.stacks[1] = (struct block_stack){ asleep + 3, 4, 150 * SAMPLE_MS, false, false };
+	b.n_stacks = 2;
+	b.culprit = 3;
+	return b;
 }
 
 /* Nothing is known that may be unknown. */

@@ -12,6 +12,8 @@
 #include "symbol/kinds.h"
 #include "symbol/strings.h"
 
+static const struct crate_lists none;
+
 static void test_by_path(void **state)
 {
 	static const struct {
@@ -36,10 +38,16 @@ static void test_by_path(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		assert_int_equal(kind_of_frame("app::f", rows[i].file, "app", NULL), rows[i].kind);
-	assert_int_equal(kind_of_frame("hyper::f", rows[2].file, "app", "serde,hyper"), FRAME_USER);
-	assert_int_equal(kind_of_frame("hyper::f", rows[2].file, "app", "hype,hyper2"), FRAME_DEP);
-	assert_int_equal(kind_of_frame("f", rows[4].file, "app", "tokio_util"), FRAME_USER);
+		assert_int_equal(kind_of_frame("app::f", rows[i].file, "app", &none), rows[i].kind);
+	assert_int_equal(kind_of_frame("hyper::f", rows[2].file, "app",
+				       &(struct crate_lists){ "serde,hyper" }),
+			 FRAME_USER);
+	assert_int_equal(kind_of_frame("hyper::f", rows[2].file, "app",
+				       &(struct crate_lists){ "hype,hyper2" }),
+			 FRAME_DEP);
+	assert_int_equal(
+		kind_of_frame("f", rows[4].file, "app", &(struct crate_lists){ "tokio_util" }),
+		FRAME_USER);
 }
 
 static void test_by_name(void **state)
@@ -67,10 +75,20 @@ static void test_by_name(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		assert_int_equal(kind_of_frame(rows[i].function, NULL, "app", NULL), rows[i].kind);
-	assert_int_equal(kind_of_frame(NULL, NULL, "libc.so.6", NULL), FRAME_LIBC);
-	assert_int_equal(kind_of_frame("poll", NULL, "libc.so.6", NULL), FRAME_LIBC);
-	assert_int_equal(kind_of_frame(NULL, NULL, NULL, NULL), FRAME_UNKNOWN);
+		assert_int_equal(kind_of_frame(rows[i].function, NULL, "app", &none), rows[i].kind);
+	/* a dependency whose debuginfo is not there */
+	assert_int_equal(kind_of_frame("hyper::f", NULL, "app",
+				       &(struct crate_lists){ NULL, "http,hyper,tokio" }),
+			 FRAME_DEP);
+	assert_int_equal(kind_of_frame("tokio::f", NULL, "app",
+				       &(struct crate_lists){ NULL, "http,hyper,tokio" }),
+			 FRAME_RUNTIME);
+	assert_int_equal(kind_of_frame("hyper::f", NULL, "app",
+				       &(struct crate_lists){ "hyper", "http,hyper,tokio" }),
+			 FRAME_USER);
+	assert_int_equal(kind_of_frame(NULL, NULL, "libc.so.6", &none), FRAME_LIBC);
+	assert_int_equal(kind_of_frame("poll", NULL, "libc.so.6", &none), FRAME_LIBC);
+	assert_int_equal(kind_of_frame(NULL, NULL, NULL, &none), FRAME_UNKNOWN);
 }
 
 static void test_strings(void **state)

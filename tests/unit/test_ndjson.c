@@ -71,6 +71,43 @@ static void a_block(void **state)
 		"\"complete\":null,\"site\":null,\"impact\":null,\"detection\":\"sampled\"}\n");
 }
 
+static void stacks(void **state)
+{
+	struct block b = sample_block_with_stacks();
+	_cleanup_free_
+	char *line = line_of_block(&b);
+	json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, NULL), *frames, *stacks;
+	int line_number = 0, is_inlined = 0, is_asleep = 0, culprit = -1, complete = 0;
+	json_int_t ns = 0;
+
+	frames = json_object_get(object, "frames");
+	stacks = json_object_get(object, "stacks");
+	assert_int_equal(json_array_size(frames), 7);
+	assert_int_equal(json_array_size(stacks), 2);
+	assert_true(json_equal(json_object_get(json_array_get(stacks, 0), "frames"), frames));
+	/* where the kernel lies is not told */
+	assert_true(json_is_null(json_object_get(json_array_get(frames, 0), "addr")));
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(frames, 1), "addr")),
+			 0x7f0000000010);
+	assert_int_equal(json_unpack(json_array_get(frames, 3), "{s:i,s:b}", "line", &line_number,
+				     "inlined", &is_inlined),
+			 0);
+	assert_int_equal(line_number, 88);
+	assert_true(is_inlined);
+	assert_true(json_is_null(json_object_get(json_array_get(frames, 6), "fn")));
+	assert_true(json_is_null(json_object_get(json_array_get(frames, 6), "kind")));
+	assert_int_equal(json_unpack(json_array_get(stacks, 1), "{s:I,s:b}", "ns", &ns, "asleep",
+				     &is_asleep),
+			 0);
+	assert_int_equal(ns, 150 * SAMPLE_MS);
+	assert_false(is_asleep);
+	assert_int_equal(
+		json_unpack(object, "{s:i,s:b}", "culprit", &culprit, "complete", &complete), 0);
+	assert_int_equal(culprit, 3);
+	assert_true(complete);
+	json_decref(object);
+}
+
 static void unknown_is_null(void **state)
 {
 	struct block b = unknown_block();
@@ -227,6 +264,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_block),
+		cmocka_unit_test(stacks),
 		cmocka_unit_test(unknown_is_null),
 		cmocka_unit_test(hostile_text_stays_one_ascii_line),
 		cmocka_unit_test(numbers_too_large_or_not_finite),

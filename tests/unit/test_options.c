@@ -22,7 +22,7 @@ static int run_nothing(const struct options *o)
 }
 
 static const struct command commands[] = {
-	{ "watch", "Watch", run_nothing, OPT_TARGET | OPT_TIMING | OPT_OUTPUT },
+	{ "watch", "Watch", run_nothing, OPT_TARGET | OPT_TIMING | OPT_STACKS | OPT_OUTPUT },
 	{ "doctor", "Examine", run_nothing, OPT_TARGET | OPT_BINARY },
 };
 

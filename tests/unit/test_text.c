@@ -52,6 +52,54 @@ static void a_block(void **state)
 		"  timing    sampled ±0.41 ms\n\n");
 }
 
+/* The culprit first; no frames of the kernel, and none behind the runtime's poll of the task. */
+static void a_stack(void **state)
+{
+	struct block b = sample_block_with_stacks();
+	char *text = NULL;
+
+	PRINT(BLOCK(&b), text, .stack_depth = 16);
+	assert_string_equal(
+		strstr(text, "  at "),
+		"  at        app::process_large_file                   src/api.rs:88\n"
+		"  stack     #0  clock_nanosleep                       libc.so.6\n"
+		"            #1  std::thread::sleep                    library/std…ead/mod.rs:964\n"
+		"            #2  app::process_large_file               src/api.rs:88\n"
+		"            #3  app::handle_upload::{closure}         src/api.rs:142\n"
+		"            #4  tokio::runtime::ta…::Core<T,S>::poll  tokio-1.47.…sk/core.rs:365\n"
+		"            … 1 more\n\n");
+	free(text);
+	PRINT(BLOCK(&b), text, .stack_depth = 2);
+	assert_non_null(strstr(text, "#1  std::thread::sleep"));
+	assert_null(strstr(text, "#2 "));
+	assert_non_null(strstr(text, "… 4 more\n"));
+	free(text);
+}
+
+/* A stack that ends early says so; of an ongoing block without any name there is nothing to say yet. */
+static void a_stack_that_is_not_whole(void **state)
+{
+	static const struct frame nameless[] = {
+		{ .addr = 0x550000000010, .offset = 0x10, .module = "app" },
+		{ .addr = 0x7f0000000010 }
+	};
+	struct block b = sample_block();
+	char *text = NULL;
+
+	b.stacks[0] = (struct block_stack){ nameless, 2, 1, false, false };
+	b.n_stacks = 1;
+	PRINT(BLOCK(&b), text, .stack_depth = 16);
+	assert_string_equal(strstr(text, "  stack"),
+			    "  stack     #0  app+0x10                              app\n"
+			    "            #1  ?+0x7f0000000010                      \n"
+			    "            … the stack could not be followed further\n\n");
+	free(text);
+	b.is_ongoing = true;
+	PRINT(BLOCK(&b), text, .stack_depth = 16);
+	assert_null(strstr(text, "stack"));
+	free(text);
+}
+
 static void a_block_with_syscalls_and_long_names(void **state)
 {
 	struct block b = sample_block();
@@ -337,6 +385,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_block),
+		cmocka_unit_test(a_stack),
+		cmocka_unit_test(a_stack_that_is_not_whole),
 		cmocka_unit_test(a_block_with_syscalls_and_long_names),
 		cmocka_unit_test(an_ongoing_block_of_a_root_future),
 		cmocka_unit_test(an_ongoing_block_is_told_from_50_ms),

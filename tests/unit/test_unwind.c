@@ -39,6 +39,13 @@ static int unwind_read(__u64 addr, __u64 *ret)
 	return 0;
 }
 
+static uint64_t trampoline, replaced; /* addresses of a return probe, and of what it has replaced */
+
+static __u64 unwind_original(__u64 *returns, __u64 ip)
+{
+	return replaced;
+}
+
 static const struct rs_mappings *unwind_mappings_now(void)
 {
 	return &mappings;
@@ -290,6 +297,7 @@ static struct rs_unwind with_rule(struct rs_unwind_row rule, uint64_t *stack)
 	};
 	size_t free_table = TABLES - 1;
 
+	u.trampoline = trampoline;
 	rule.pc = 0x1000;
 	rows[0] = rule;
 	assert_null(tables[free_table].parts);
@@ -338,6 +346,12 @@ static void test_each_rule(void **state)
 	assert_int_equal(u.end, RS_UNWIND_NO_TABLE);
 	u = with_rule((struct rs_unwind_row){ .cfa = RS_CFA_SP, .offset = -1 }, stack);
 	assert_int_equal(u.end, RS_UNWIND_LOOP);
+	/* a return address that is the trampoline's stands for the one that it has replaced */
+	replaced = 0x1234;
+	trampoline = stack[2];
+	u = with_rule((struct rs_unwind_row){ .cfa = RS_CFA_SP, .offset = 3 }, stack);
+	assert_int_equal(u.ip, 0x1234);
+	trampoline = 0;
 	stack[2] = 0;
 	u = with_rule((struct rs_unwind_row){ .cfa = RS_CFA_SP, .offset = 3 }, stack);
 	assert_int_equal(u.end, RS_UNWIND_COMPLETE);

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The stack of each block: whole, with names, and with the user's own function as the culprit."""
+import time
+
+import pytest
+
+MODES = ["sampled", "exact"]
+READY_S = 1  # the tables of a small program are there long before
+CULPRITS = {"sleep": "e2e_target::executor::block", "spin": "e2e_target::work::spin"}
+
+
+def names(block):
+    return [frame["fn"] or "" for frame in block["frames"]]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("shape", ["multi", "current", "local"])
+def test_blocks_have_whole_stacks_and_the_right_culprit(target, watch, shape, mode):
+    t = target(shape)
+    w = watch("--pid", t.pid, "--mode", mode)
+    assert w.hello()["unwinder"] == "eh_frame"
+    time.sleep(READY_S)
+    for kind, culprit in CULPRITS.items():
+        for held, block in w.expect_blocks(t.block(kind, 30, 3)):
+            assert block["complete"], names(block)
+            frames = block["frames"]
+            assert frames[block["culprit"]]["kind"] == "user"
+            assert frames[block["culprit"]]["fn"].startswith(culprit), names(block)
+            # the kernel's part where it slept, then the program's; the runtime's poll of the task below the culprit
+            kinds = [frame["kind"] for frame in frames]
+            assert (kinds[0] == "kernel") == (kind == "sleep"), kinds
+            assert "kernel" not in kinds[kinds.index("user"):]
+            assert any(name.startswith("tokio::runtime") for name in names(block)[block["culprit"]:])
+            assert all(frame["addr"] is None for frame in frames if frame["kind"] == "kernel")
+            for stack in block["stacks"] or []:
+                assert stack["ns"] <= block["duration_ns"] + block["error_ns"]
+    w.finish()
+
+
+def test_an_ongoing_block_has_its_stack(target, watch):
+    t = target("multi")
+    w = watch("--pid", t.pid)
+    time.sleep(READY_S)
+    t.block("sleep", 700)
+    late = w.expect("ongoing", 1, lambda e: e["age_ns"] > 400_000_000)
+    assert late["complete"] and late["frames"][late["culprit"]]["fn"].startswith(CULPRITS["sleep"])
+    w.finish()
+
+
+def test_the_first_block_waits_for_its_names_a_second_at_most(target, watch):
+    t = target("multi")
+    w = watch("--pid", t.pid)
+    w.hello()
+    (_, block), = w.expect_blocks(t.block("sleep", 300))
+    told = next(at for at, raw in w.lines if b'"type":"block"' in raw)
+    assert told - (block["start_ns"] + block["duration_ns"]) < 1_200_000_000
+    w.finish()

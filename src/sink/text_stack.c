@@ -42,7 +42,9 @@ static void put_place(FILE *f, const struct frame *frame)
 	if (frame->file)
 		escape_shorten(place, short_path(frame->file), PLACE_COLUMNS - strlen(line));
 	else
-		escape_shorten(place, frame->module ? frame->module : "", PLACE_COLUMNS);
+		/* Without a name, the module is where that would be. */
+		escape_shorten(place, frame->function && frame->module ? frame->module : "",
+			       PLACE_COLUMNS);
 	fprintf(f, "%s%s", place, line);
 }
 

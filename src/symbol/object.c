@@ -166,11 +166,16 @@ static void fill(struct object *o, struct strings *strings, const struct line_fr
 	};
 }
 
-/* The name in the symbol table, for code that has no debuginfo: C and assembler beside Rust, or all. */
+/*
+ * The name in the symbol table, for code that has no debuginfo: C and assembler beside Rust, or all. Without the version that
+ * some tables append ("clock_nanosleep@GLIBC_2.2.5").
+ */
 static const char *symbol_at(struct object *o, uint64_t vaddr)
 {
-	return symtab_name(&o->symbols, vaddr, o->mangled, sizeof(o->mangled)) > 0 ? o->mangled
-										   : NULL;
+	if (symtab_name(&o->symbols, vaddr, o->mangled, sizeof(o->mangled)) <= 0)
+		return NULL;
+	o->mangled[1 + strcspn(o->mangled + 1, "@")] = 0;
+	return o->mangled;
 }
 
 size_t object_find(struct object *o, uint64_t vaddr, struct strings *strings,

@@ -90,7 +90,7 @@ static void a_stack_that_is_not_whole(void **state)
 	b.n_stacks = 1;
 	PRINT(BLOCK(&b), text, .stack_depth = 16);
 	assert_string_equal(strstr(text, "  stack"),
-			    "  stack     #0  app+0x10                              app\n"
+			    "  stack     #0  app+0x10                              \n"
 			    "            #1  ?+0x7f0000000010                      \n"
 			    "            … the stack could not be followed further\n\n");
 	free(text);

@@ -8,6 +8,8 @@
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +48,29 @@ struct lines {
 	struct range *ranges;
 	size_t n_ranges, ranges_capacity;
 	bool is_listed; /* by all units, not by the table alone */
+	bool is_broken; /* the file became shorter than it was */
 };
+
+/*
+ * Debuginfo is mapped: there may be hundreds of megabytes of it, of which little is read. Where a file is truncated meanwhile,
+ * reading it raises SIGBUS; the file is given up then. (Nothing is held by libdw in the middle of reading but what belongs to
+ * this file.)
+ */
+static _Thread_local sigjmp_buf *reading;
+
+static void on_bus_error(int number)
+{
+	if (reading)
+		siglongjmp(*reading, 1);
+	signal(SIGBUS, SIG_DFL); /* someone else's: comes again */
+}
+
+static void catch_bus_errors(void)
+{
+	struct sigaction action = { .sa_handler = on_bus_error, .sa_flags = SA_NODEFER };
+
+	sigaction(SIGBUS, &action, NULL);
+}
 
 static bool make_room(void **rows, size_t *capacity, size_t n, size_t size)
 {
@@ -164,21 +188,32 @@ static int list_all(struct lines *l)
 	return sort_ranges(l);
 }
 
-int lines_open(int fd, struct lines **ret)
+static int open_file(struct lines *l, int fd)
 {
-	struct lines *l = calloc(1, sizeof(*l));
 	int r;
 
-	if (!l)
-		return -ENOMEM;
 	elf_version(EV_CURRENT);
 	l->elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
 	l->dwarf = l->elf ? dwarf_begin_elf(l->elf, DWARF_C_READ, NULL) : NULL;
 	r = l->dwarf ? list_by_table(l) : -ENOENT;
 	if (!r && !l->n_ranges)
 		r = list_all(l);
-	if (!r && !l->n_ranges)
-		r = -ENOENT;
+	return r || l->n_ranges ? r : -ENOENT;
+}
+
+int lines_open(int fd, struct lines **ret)
+{
+	struct lines *l = calloc(1, sizeof(*l));
+	sigjmp_buf here;
+	volatile int r = -ENOENT; /* survives the jump */
+
+	if (!l)
+		return -ENOMEM;
+	catch_bus_errors();
+	reading = &here;
+	if (!sigsetjmp(here, 0))
+		r = open_file(l, fd);
+	reading = NULL;
 	if (r < 0) {
 		lines_close(l);
 		return r;
@@ -378,7 +413,7 @@ static void find_line(struct unit *u, uint64_t addr, struct line_frame *ret)
 	ret->directory = directory_of(u, ret->file);
 }
 
-size_t lines_find(struct lines *l, uint64_t addr, struct line_frame ret[LINES_DEPTH])
+static size_t find(struct lines *l, uint64_t addr, struct line_frame ret[LINES_DEPTH])
 {
 	struct unit *u = unit_at(l, addr);
 	const struct scope *chain[LINES_DEPTH];
@@ -403,4 +438,20 @@ size_t lines_find(struct lines *l, uint64_t addr, struct line_frame ret[LINES_DE
 	if (!n && place.file)
 		ret[n++] = place;
 	return n;
+}
+
+size_t lines_find(struct lines *l, uint64_t addr, struct line_frame ret[LINES_DEPTH])
+{
+	sigjmp_buf here;
+	size_t n = 0;
+
+	if (l->is_broken)
+		return 0;
+	reading = &here;
+	if (!sigsetjmp(here, 0))
+		n = find(l, addr, ret);
+	else
+		l->is_broken = true;
+	reading = NULL;
+	return l->is_broken ? 0 : n;
 }

@@ -412,9 +412,13 @@ static __always_inline void out_asleep(void *ctx, struct rs_cpu *cpu, struct rs_
 				       __u64 now)
 {
 	note_syscall(t);
-	t->out_stack = config.has_tables && takes_share(&cpu->stacks, now, RS_CPU_STACKS)
-			       ? take_stack(ctx, SCRATCH_SWITCH, t->tid, now)
-			       : 0;
+	t->out_stack = 0;
+	if (config.has_tables) {
+		if (takes_share(&cpu->stacks, now, RS_CPU_STACKS))
+			t->out_stack = take_stack(ctx, SCRATCH_SWITCH, t->tid, now);
+		else
+			cpu->counts[RS_COUNT_NO_STACK]++;
+	}
 	wake_reader(cpu, t, now); /* it gets no tick any more */
 }
 

@@ -177,6 +177,8 @@ static const struct {
 	{ RS_COUNT_BUSY, "looks_during_probe", NULL },
 	{ RS_COUNT_SKIPPED, "switches_skipped", NULL },
 	{ RS_COUNT_VAGUE, "vague_waits", NULL },
+	{ RS_COUNT_NO_STACK, "stacks_skipped", NULL },
+	{ RS_COUNT_STACKS, "stacks_over_limit", "blocks may lack their stacks" },
 };
 #define N_LOSSES (sizeof(losses) / sizeof(losses[0]))
 
@@ -242,6 +244,7 @@ void report_stats(struct session *s, uint64_t now)
 	if (watch_counters(s->watch, counters) < 0 || !elapsed)
 		return;
 	counters[RS_COUNT_VAGUE] = s->decoder.vague;
+	counters[RS_COUNT_STACKS] = stacks_lost(s);
 	list_losses(counters, s->counters, lost);
 	st.polls = counters[RS_COUNT_POLLS];
 	st.polls_known = s->probing == PROBE_ALL;

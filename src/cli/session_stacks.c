@@ -34,6 +34,7 @@ struct session_stacks {
 	size_t n_wanted; /* modules */
 	struct waiting *waiting;
 	size_t n_waiting;
+	uint64_t n_lost;
 	struct frame frames[RS_STACKS][BLOCK_FRAMES]; /* of the block that is being told */
 };
 
@@ -134,7 +135,12 @@ static void take_tables(struct session *s)
 
 void stacks_add_record(struct session *s, const void *record, size_t size)
 {
-	stacks_add(s->stacks->known, record, size);
+	s->stacks->n_lost += stacks_add(s->stacks->known, record, size) < 0;
+}
+
+uint64_t stacks_lost(const struct session *s)
+{
+	return s->stacks->n_lost;
 }
 
 void stacks_want(struct session *s, const struct rs_poll *p)

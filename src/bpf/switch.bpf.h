@@ -32,7 +32,6 @@ static __always_inline void out_asleep(void *ctx, struct rs_cpu *cpu, struct rs_
 				       __u64 now)
 {
 	note_syscall(t);
-	t->out_stack = 0;
 	if (config.has_tables) {
 		if (takes_share(&cpu->stacks, now, RS_CPU_STACKS))
 			t->out_stack = take_stack(ctx, SCRATCH_SWITCH, t->tid, now);

@@ -19,6 +19,8 @@
 #define PATIENCE_NS 1000000000ULL /* with names: then a block is told without */
 #define WAITING_MAX 1024
 
+_Static_assert(RS_STACKS <= BLOCK_STACKS, "a block has room for the stacks of its poll");
+
 /* A block that has ended, until its frames are known. */
 struct waiting {
 	struct rs_event_block event;
@@ -93,7 +95,7 @@ void stacks_close(struct session *s)
 	symbolizer_free(x->symbolizer);
 	stacks_free(x->known);
 	LL_FOREACH_SAFE(x->waiting, w, next)
-	free(w);
+		free(w);
 	free(x);
 	s->stacks = NULL;
 }

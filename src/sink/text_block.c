@@ -12,7 +12,6 @@
 #include "sink/paragraph.h"
 
 #define LINE_COLUMNS 80
-#define LABEL_COLUMNS 12 /* "  task      " */
 #define NAME_COLUMNS 26 /* padded to, so that the columns of consecutive blocks meet */
 #define PLACE_COLUMNS 14
 #define PLACE_AT_LEAST ((size_t)28) /* of a long place is shown beside any thread */
@@ -78,7 +77,7 @@ static void print_title(FILE *f, const struct sink_options *o, const struct bloc
 	fputc('\n', f);
 }
 
-static void print_label(FILE *f, const struct sink_options *o, const char *label)
+void text_label(FILE *f, const struct sink_options *o, const char *label)
 {
 	fprintf(f, "  %s%-9s%s ", color_of(o, PAINT_LABEL), label, color_of(o, PAINT_NONE));
 }
@@ -169,13 +168,13 @@ static void print_task(FILE *f, const struct sink_options *o, const struct block
 
 	id_cell(b, &id);
 	thread_cell(o, b, &thread);
-	room = LINE_COLUMNS - LABEL_COLUMNS - id.columns - GAP;
+	room = LINE_COLUMNS - TEXT_LABEL_COLUMNS - id.columns - GAP;
 	if (thread.columns + GAP + PLACE_AT_LEAST < room)
 		place_room = room - thread.columns - GAP;
 	name_cell(&b->task, room, &name);
 	place_cell(&b->task, place_room, &place);
 
-	print_label(f, o, "task");
+	text_label(f, o, "task");
 	fprintf(f, "%s%*s%s", id.text, GAP, "", color_of(o, PAINT_NAME));
 	needed = name.columns + GAP + place.columns + GAP + thread.columns;
 	if (needed <= room) {
@@ -185,7 +184,7 @@ static void print_task(FILE *f, const struct sink_options *o, const struct block
 		print_cell(f, &place, padded(place.columns, PLACE_COLUMNS, &left));
 	} else {
 		fprintf(f, "%s%s\n%*s", name.text, color_of(o, PAINT_NONE),
-			(int)(LABEL_COLUMNS + id.columns + GAP), "");
+			(int)(TEXT_LABEL_COLUMNS + id.columns + GAP), "");
 		fputs(place.text, f);
 	}
 	fprintf(f, "%*s%s\n", GAP, "", thread.text);
@@ -216,7 +215,7 @@ static void print_cause(FILE *f, const struct sink_options *o, const struct bloc
 {
 	size_t n = b->n_syscalls < BLOCK_SYSCALLS ? b->n_syscalls : BLOCK_SYSCALLS, first = 0;
 
-	print_label(f, o, "cause");
+	text_label(f, o, "cause");
 	fputs(cause_name(b->cause), f);
 	if (b->cause == CAUSE_STARVED)
 		fputs(": no CPU was free for it — the machine's fault, not the code's\n", f);
@@ -229,7 +228,7 @@ static void print_cause(FILE *f, const struct sink_options *o, const struct bloc
 		print_syscall(f, &b->syscalls[first++]);
 	}
 	for (size_t i = first; i < n; i++) {
-		print_label(f, o, i == 0 ? "syscalls" : "");
+		text_label(f, o, i == 0 ? "syscalls" : "");
 		print_syscall(f, &b->syscalls[i]);
 	}
 }
@@ -245,7 +244,7 @@ static const char *detection_words(enum detection d)
 
 static void print_timing(FILE *f, const struct sink_options *o, const struct block *b)
 {
-	print_label(f, o, "timing");
+	text_label(f, o, "timing");
 	if (b->error_ns == BLOCK_ERROR_UNKNOWN)
 		fprintf(f, "%s · began before the tool looked: at least so long",
 			detection_words(b->detection));

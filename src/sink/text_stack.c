@@ -10,7 +10,6 @@
 
 #define NAME_COLUMNS 36
 #define PLACE_COLUMNS 26
-#define INDENT 12 /* as the labels of text_block.c */
 
 /* Of a path, the part that tells files apart: behind the place where cargo or rustc keeps what is not the user's. */
 static const char *short_path(const char *path)
@@ -73,7 +72,7 @@ static void short_name(const char *name, char *ret, size_t size)
 static void put_frame(FILE *f, const struct sink_options *o, const struct frame *frame,
 		      size_t columns)
 {
-	char raw[512], name[ESCAPE_SIZE(NAME_COLUMNS + INDENT)];
+	char raw[512], name[ESCAPE_SIZE(NAME_COLUMNS + TEXT_LABEL_COLUMNS)];
 	bool is_users = frame->kind == FRAME_USER;
 	size_t used;
 
@@ -89,11 +88,6 @@ static void put_frame(FILE *f, const struct sink_options *o, const struct frame 
 	fputc('\n', f);
 }
 
-static void put_label(FILE *f, const struct sink_options *o, const char *label)
-{
-	fprintf(f, "  %s%-9s%s ", color_of(o, PAINT_LABEL), label, color_of(o, PAINT_NONE));
-}
-
 /* Behind the frame in which the runtime polls the task, everything is the runtime's own. */
 static bool is_poll_root(const struct frame *f)
 {
@@ -103,10 +97,11 @@ static bool is_poll_root(const struct frame *f)
 static void put_end(FILE *f, const struct block_stack *s, size_t shown)
 {
 	if (shown < s->n)
-		fprintf(f, "%*s… %zu more%s\n", INDENT, "", s->n - shown,
+		fprintf(f, "%*s… %zu more%s\n", TEXT_LABEL_COLUMNS, "", s->n - shown,
 			s->is_complete ? "" : ", and then the stack could not be followed");
 	else if (!s->is_complete)
-		fprintf(f, "%*s… the stack could not be followed further\n", INDENT, "");
+		fprintf(f, "%*s… the stack could not be followed further\n", TEXT_LABEL_COLUMNS,
+			"");
 }
 
 /* False while all names are still being read: what is told of an ongoing block then would help nobody. */
@@ -127,14 +122,14 @@ void text_stack(FILE *f, const struct sink_options *o, const struct block *b)
 	if (!b->n_stacks || (b->is_ongoing && !has_names(s)))
 		return;
 	if (b->culprit >= 0) {
-		put_label(f, o, s->frames[b->culprit].kind == FRAME_USER ? "at" : "at dep.");
+		text_label(f, o, s->frames[b->culprit].kind == FRAME_USER ? "at" : "at dep.");
 		put_frame(f, o, &s->frames[b->culprit], NAME_COLUMNS + 4);
 	}
 	/* What the kernel did in a system call is in the JSON; people are told the call. */
 	while (first < s->n && s->frames[first].kind == FRAME_KERNEL)
 		first++;
 	for (at = first; at < s->n && at < first + o->stack_depth; at++) {
-		put_label(f, o, at > first ? "" : "stack");
+		text_label(f, o, at > first ? "" : "stack");
 		fprintf(f, "#%-2zu ", at - first);
 		put_frame(f, o, &s->frames[at], NAME_COLUMNS);
 		if (is_poll_root(&s->frames[at])) {

@@ -7,7 +7,6 @@
 
 #include "base/cleanup.h"
 
-#define KERNEL_START 0x8000000000000000ULL
 #define ROWS_MAX (4u << 20)
 #define TEXT_MAX (256u << 20)
 

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#define KERNEL_START 0x8000000000000000ULL /* addresses from here on are the kernel's */
+
 struct kallsyms;
 
 /* Parses the whole of it. NULL: out of memory, or all addresses are hidden (kernel.kptr_restrict). */

@@ -4,11 +4,12 @@
 #define RS_SYMBOL_OBJECT_H
 
 #include "symbol/frame.h"
+#include "symbol/lines.h"
 #include "symbol/strings.h"
 
 struct object;
 
-#define OBJECT_FRAMES 64 /* as LINES_DEPTH */
+#define OBJECT_FRAMES LINES_DEPTH
 
 /* Where its code lies and where more is known of it. */
 struct object_source {

@@ -18,7 +18,6 @@
 
 #define SYMBOLS_MAX 65536
 #define STRINGS_MAX (16u << 20)
-#define KERNEL_START 0x8000000000000000ULL
 
 /* One address, as it is looked up: before a return address, at any other. */
 struct request {

@@ -20,35 +20,68 @@ struct header {
 	uint32_t count;
 };
 
+/* Rows of the table behind that header, in so many bytes with it; 0 when it is not known how to read it. */
+static size_t count_rows(const struct header *h, uint64_t size)
+{
+	size_t n = (size - sizeof(*h)) / sizeof(*((struct unwind_index *)NULL)->rows);
+
+	if (h->version != 1 || h->table_enc != ENC_TABLE || h->count_enc != ENC_COUNT ||
+	    (h->ptr_enc & 0x0f) != 0x0b)
+		return 0;
+	if (n > h->count)
+		n = h->count;
+	return n > MAX_ROWS ? 0 : n;
+}
+
+static int make_index(const struct elf_file *file, uint64_t base, size_t n,
+		      struct unwind_index *ret)
+{
+	*ret = (struct unwind_index){ .file = file, .base = base, .n = n };
+	ret->rows = malloc(n * sizeof(*ret->rows));
+	if (ret->rows)
+		return 0;
+	*ret = (struct unwind_index){ .file = file };
+	return -ENOMEM;
+}
+
+int unwind_index_parse(const void *data, size_t size, uint64_t vaddr, struct unwind_index *ret)
+{
+	struct header h;
+	size_t n;
+	int r;
+
+	*ret = (struct unwind_index){ 0 };
+	if (size < sizeof(h))
+		return 0;
+	memcpy(&h, data, sizeof(h));
+	n = count_rows(&h, size);
+	r = n ? make_index(NULL, vaddr, n, ret) : 0;
+	if (n && !r)
+		memcpy(ret->rows, (const char *)data + sizeof(h), n * sizeof(*ret->rows));
+	return r;
+}
+
 int unwind_index_load(const struct elf_file *file, struct unwind_index *ret)
 {
 	const struct elf_segment *s = elf_file_segment(file, PT_GNU_EH_FRAME);
-	struct unwind_index x = { .file = file };
 	struct header h;
+	size_t n;
 	int r;
 
-	*ret = x;
+	*ret = (struct unwind_index){ .file = file };
 	if (!s || s->filesz < sizeof(h) || elf_file_read(file, s->offset, &h, sizeof(h)) < 0)
 		return 0;
-	if (h.version != 1 || h.table_enc != ENC_TABLE || h.count_enc != ENC_COUNT ||
-	    (h.ptr_enc & 0x0f) != 0x0b)
+	n = count_rows(&h, s->filesz);
+	if (!n)
 		return 0;
-	x.base = s->vaddr;
-	x.n = (s->filesz - sizeof(h)) / sizeof(*x.rows);
-	if (x.n > h.count)
-		x.n = h.count;
-	if (!x.n || x.n > MAX_ROWS)
-		return 0;
-	x.rows = malloc(x.n * sizeof(*x.rows));
-	if (!x.rows)
-		return -ENOMEM;
-	r = elf_file_read(file, s->offset + sizeof(h), x.rows, x.n * sizeof(*x.rows));
+	r = make_index(file, s->vaddr, n, ret);
+	if (!r)
+		r = elf_file_read(file, s->offset + sizeof(h), ret->rows, n * sizeof(*ret->rows));
 	if (r < 0) {
-		free(x.rows);
-		return r;
+		unwind_index_clear(ret);
+		ret->file = file;
 	}
-	*ret = x;
-	return 0;
+	return r;
 }
 
 void unwind_index_clear(struct unwind_index *x)

@@ -15,6 +15,8 @@ struct unwind_index {
 	size_t n;
 };
 
+/* Takes the contents of .eh_frame_hdr, which is loaded at vaddr. As unwind_index_load(), without a file. */
+int unwind_index_parse(const void *data, size_t size, uint64_t vaddr, struct unwind_index *ret);
 /* An absent or unknown table is an empty index, not an error. `file` must outlive the index. */
 int unwind_index_load(const struct elf_file *file, struct unwind_index *ret);
 void unwind_index_clear(struct unwind_index *x);

@@ -123,7 +123,7 @@ struct table_builder *table_builder_free(struct table_builder *b)
 	pthread_mutex_unlock(&b->lock);
 	pthread_join(b->thread, NULL);
 	LL_FOREACH_SAFE(b->jobs, j, next)
-	free_job(j);
+		free_job(j);
 	pthread_mutex_destroy(&b->lock);
 	pthread_cond_destroy(&b->wanted);
 	free(b);

@@ -9,15 +9,12 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "target/eh_frame.h"
 
 /* DWARF numbers of x86-64 registers (System V ABI, figure 3.36). */
 enum { DW_RBP = 6, DW_RSP = 7, DW_RETURN = 16 };
 
 #define SLOT 8 /* offsets are counted in words of the stack */
-#define HDR_TABLE 0x3b /* DW_EH_PE_datarel | DW_EH_PE_sdata4, what linkers write */
-#define HDR_COUNT 0x03 /* DW_EH_PE_udata4 */
-#define HDR_SIZE 12
-
 struct builder {
 	Dwarf_CFI *cfi;
 	struct unwind_rows out;
@@ -223,12 +220,6 @@ static int add_function(struct builder *b, uint64_t start, uint64_t next)
 	return add_row(b, &(struct rs_unwind_row){ .pc = at, .cfa = RS_CFA_GAP });
 }
 
-/* The sorted table of functions that linkers add, as addresses. */
-struct starts {
-	uint64_t *at;
-	size_t n;
-};
-
 static int compare_addresses(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -236,31 +227,60 @@ static int compare_addresses(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* `data` is the contents of PT_GNU_EH_FRAME, which is loaded at vaddr. */
-static int parse_starts(const uint8_t *data, size_t size, uint64_t vaddr, struct starts *ret)
+/* Where functions start, sorted: a hostile table need not be. Returns how many; NULL: out of memory. */
+static uint64_t *list_starts(const struct unwind_index *x, size_t *ret_n)
 {
-	uint32_t count;
+	uint64_t *starts = calloc(x->n ? x->n : 1, sizeof(*starts));
+	size_t n = 0;
 
-	if (size < HDR_SIZE || data[0] != 1 || data[2] != HDR_COUNT || data[3] != HDR_TABLE)
-		return 0;
-	memcpy(&count, data + 8, sizeof(count));
-	if (count > (size - HDR_SIZE) / 8)
-		count = (size - HDR_SIZE) / 8;
-	ret->at = calloc(count ? count : 1, sizeof(*ret->at));
-	if (!ret->at)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < count; i++) {
-		int32_t start;
-
-		memcpy(&start, data + HDR_SIZE + 8 * (size_t)i, sizeof(start));
-		ret->at[ret->n] = vaddr + (uint64_t)(int64_t)start;
-		ret->n += ret->at[ret->n] <= UINT32_MAX;
+	for (size_t i = 0; starts && i < x->n; i++) {
+		starts[n] = x->base + (uint64_t)(int64_t)x->rows[i].start;
+		n += starts[n] <= UINT32_MAX;
 	}
-	qsort(ret->at, ret->n, sizeof(*ret->at), compare_addresses);
-	return 0;
+	if (n)
+		qsort(starts, n, sizeof(*starts), compare_addresses);
+	*ret_n = n;
+	return starts;
 }
 
-static int read_starts(Elf *elf, struct starts *ret)
+static int read_rows(Elf *elf, const struct unwind_index *functions, struct unwind_rows *ret)
+{
+	_cleanup_(cfi_endp) Dwarf_CFI *cfi = dwarf_getcfi_elf(elf);
+	_cleanup_free_
+	uint64_t *starts = NULL;
+	struct builder b = { .cfi = cfi };
+	size_t n = 0;
+	int r = 0;
+
+	if (!cfi)
+		return 0;
+	starts = list_starts(functions, &n);
+	if (!starts)
+		return -ENOMEM;
+	for (size_t i = 0; i < n && !r; i++)
+		r = add_function(&b, starts[i], i + 1 < n ? starts[i + 1] : UINT32_MAX);
+	if (r < 0)
+		unwind_rows_clear(&b.out);
+	else
+		*ret = b.out;
+	return r;
+}
+
+int unwind_rows_read(const struct elf_file *file, struct unwind_rows *ret)
+{
+	_cleanup_(elf_endp) Elf *elf = NULL;
+	_cleanup_(unwind_index_clear) struct unwind_index functions = {};
+
+	*ret = (struct unwind_rows){};
+	if (unwind_index_load(file, &functions) == -ENOMEM)
+		return -ENOMEM;
+	elf_version(EV_CURRENT);
+	elf = elf_begin(file->fd, ELF_C_READ, NULL);
+	return elf ? read_rows(elf, &functions, ret) : 0;
+}
+
+/* The same table, in an image. */
+static int find_functions(Elf *elf, struct unwind_index *ret)
 {
 	size_t n;
 
@@ -273,47 +293,22 @@ static int read_starts(Elf *elf, struct starts *ret)
 		if (!gelf_getphdr(elf, i, &p) || p.p_type != PT_GNU_EH_FRAME)
 			continue;
 		data = elf_getdata_rawchunk(elf, p.p_offset, p.p_filesz, ELF_T_BYTE);
-		return data ? parse_starts(data->d_buf, data->d_size, p.p_vaddr, ret) : 0;
+		return data ? unwind_index_parse(data->d_buf, data->d_size, p.p_vaddr, ret) : 0;
 	}
 	return 0;
-}
-
-static int read_rows(Elf *elf, struct unwind_rows *ret)
-{
-	_cleanup_(cfi_endp) Dwarf_CFI *cfi = dwarf_getcfi_elf(elf);
-	struct builder b = { .cfi = cfi };
-	struct starts starts = {};
-	int r = cfi ? read_starts(elf, &starts) : 0;
-
-	for (size_t i = 0; i < starts.n && !r; i++)
-		r = add_function(&b, starts.at[i],
-				 i + 1 < starts.n ? starts.at[i + 1] : UINT32_MAX);
-	free(starts.at);
-	if (r < 0)
-		unwind_rows_clear(&b.out);
-	else
-		*ret = b.out;
-	return r;
-}
-
-int unwind_rows_read(const struct elf_file *file, struct unwind_rows *ret)
-{
-	_cleanup_(elf_endp) Elf *elf = NULL;
-
-	*ret = (struct unwind_rows){};
-	elf_version(EV_CURRENT);
-	elf = elf_begin(file->fd, ELF_C_READ, NULL);
-	return elf ? read_rows(elf, ret) : 0;
 }
 
 int unwind_rows_of_image(void *image, size_t size, struct unwind_rows *ret)
 {
 	_cleanup_(elf_endp) Elf *elf = NULL;
+	_cleanup_(unwind_index_clear) struct unwind_index functions = {};
+	int r;
 
 	*ret = (struct unwind_rows){};
 	elf_version(EV_CURRENT);
 	elf = elf_memory(image, size);
-	return elf ? read_rows(elf, ret) : 0;
+	r = elf ? find_functions(elf, &functions) : 0;
+	return elf && !r ? read_rows(elf, &functions, ret) : r;
 }
 
 void unwind_rows_clear(struct unwind_rows *x)

@@ -127,7 +127,8 @@ void report_ended(struct session *s, const struct rs_event_block *e)
 	if (decode_block(&s->decoder, e, sizeof(*e), &b) < 0)
 		return;
 	stacks_attach(s, &e->poll, &b);
-	markers_add_block(s->markers, &b);
+	if (markers_add_block(s->markers, &b))
+		b.detection = DETECTION_BOTH;
 	auto_note_block(s, &e->poll);
 	report_block(s, &b);
 }

@@ -78,18 +78,19 @@ static struct interval *partner_of(const struct interval *i, struct waiting *oth
 }
 
 /* One block answers for one marker: what has found a partner is out of the way of the others. */
-static void pair(struct markers *m, const struct interval *i, bool is_block)
+static bool pair(struct markers *m, const struct interval *i, bool is_block)
 {
 	struct waiting *own = is_block ? &m->blocks : &m->marked;
 	struct interval *partner = partner_of(i, is_block ? &m->marked : &m->blocks, is_block);
 
 	if (!partner) {
 		own->items[own->n++ % WAITING_MAX] = *i;
-		return;
+		return false;
 	}
 	m->n_matched++;
 	hist_add(&m->differences, difference(i, partner));
 	*partner = (struct interval){ 0 };
+	return true;
 }
 
 /* Where the thread's open interval is or may be put. One that ended inside its interval never closes it: the oldest makes
@@ -137,14 +138,14 @@ void markers_check_id(struct markers *m, uint64_t seen, uint64_t told)
 		m->ids_differ++;
 }
 
-void markers_add_block(struct markers *m, const struct block *b)
+bool markers_add_block(struct markers *m, const struct block *b)
 {
 	struct interval i = { .tid = b->tid,
 			      .start = b->start_ns,
 			      .end = b->start_ns + b->duration_ns };
 
 	m->n_blocks++;
-	pair(m, &i, true);
+	return pair(m, &i, true);
 }
 
 void markers_result(const struct markers *m, struct validation *ret)

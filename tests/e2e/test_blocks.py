@@ -124,7 +124,9 @@ def test_markers_agree(runs):
     assert result["matched"] == result["markers"]
     assert len(markers) <= result["markers"] <= len(markers) + 1
     assert result["missed"] == 0
-    assert result["detected"] == len(runs.watches["markers"].events("block"))
+    blocks = runs.watches["markers"].events("block")
+    assert result["detected"] == len(blocks)
+    assert result["matched"] == sum(b["detection"] == "both" for b in blocks)
     assert result["extra"] == result["detected"] - result["matched"]
     assert result["duration_diff_ns"]["p50"] < 5 * MS
     assert result["task_ids_differ"] == 0

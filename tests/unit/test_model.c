@@ -42,11 +42,11 @@ static void a_schedule_pointer_tells_the_scheduler(void **state)
 	tasks_free(t);
 }
 
-static void add_block(struct markers *m, int tid, uint64_t start, uint64_t duration)
+static bool add_block(struct markers *m, int tid, uint64_t start, uint64_t duration)
 {
 	struct block b = { .tid = tid, .start_ns = start, .duration_ns = duration };
 
-	markers_add_block(m, &b);
+	return markers_add_block(m, &b);
 }
 
 static struct validation counted(const struct markers *m, uint64_t markers, uint64_t detected,
@@ -70,10 +70,11 @@ static void markers_are_compared_with_blocks(void **state)
 
 	markers_start(m, 1, 100 * MS);
 	markers_end(m, 1, 150 * MS, 5 * MS);
-	add_block(m, 1, 99 * MS, 52 * MS); /* matches, 2 ms longer */
+	assert_true(add_block(m, 1, 99 * MS, 52 * MS)); /* matches, 2 ms longer */
 	markers_start(m, 1, 200 * MS);
 	markers_end(m, 1, 250 * MS, 5 * MS);
-	add_block(m, 2, 200 * MS, 50 * MS); /* another thread's: that marker is missed */
+	assert_false(
+		add_block(m, 2, 200 * MS, 50 * MS)); /* another thread's: that marker is missed */
 	markers_start(m, 3, 300 * MS);
 	markers_end(m, 3, 301 * MS, 5 * MS); /* shorter than the threshold: no marker to match */
 	markers_end(m, 4, 400 * MS, 5 * MS); /* an end without a start */

@@ -17,12 +17,41 @@ __noinline int clear_row(struct rs_thread *t)
 	return 0;
 }
 
+static __always_inline void give_row(__u32 row)
+{
+	__u32 place = __sync_fetch_and_add(&slots_given, 1) & (RS_THREADS - 1);
+	__u32 *given = bpf_map_lookup_elem(&free_slots, &place);
+
+	if (given)
+		*given = row + 1;
+}
+
+/* A row that was given back, + 1; 0: none, or whoever gives the next one is still at it. */
+static __always_inline __u32 take_row(void)
+{
+	for (int i = 0; i < 4; i++) {
+		__u32 taken = *(volatile __u32 *)&slots_taken, place = taken & (RS_THREADS - 1);
+		__u32 *given = bpf_map_lookup_elem(&free_slots, &place), row;
+
+		row = given ? *(volatile __u32 *)given : 0;
+		if (!row)
+			return 0;
+		if (__sync_val_compare_and_swap(&slots_taken, taken, taken + 1) != taken)
+			continue; /* taken on another CPU */
+		*given = 0;
+		return row;
+	}
+	return 0;
+}
+
 static __noinline struct rs_thread *claim_slot(struct task_struct *task, struct slot *slot)
 {
 	struct rs_thread *t;
-	__u32 row;
+	__u32 row = take_row();
 
-	if (bpf_map_pop_elem(&free_slots, &row)) {
+	if (row) {
+		row--;
+	} else {
 		row = __sync_fetch_and_add(&n_slots, 1);
 		if (row >= RS_THREADS) {
 			__sync_fetch_and_sub(&n_slots, 1);

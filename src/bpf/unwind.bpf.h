@@ -45,6 +45,15 @@ RS_INLINE __u64 mask_if_le(__u64 a, __u64 b)
 	return ~(__u64)((__s64)difference >> 63);
 }
 
+/* step if a <= b, else 0. That the bits of such a sum are disjoint must not be seen either: it would be an OR, of which
+ * the verifier of Linux 6.1 knows no bounds. */
+RS_INLINE __u64 step_if_le(__u64 step, __u64 a, __u64 b)
+{
+	step &= mask_if_le(a, b);
+	__asm__ volatile("" : "+r"(step));
+	return step;
+}
+
 RS_INLINE const struct rs_mapping *mapping_of(const struct rs_mappings *maps, __u64 ip)
 {
 	__u64 at = 0;
@@ -53,7 +62,7 @@ RS_INLINE const struct rs_mapping *mapping_of(const struct rs_mappings *maps, __
 	for (__u64 step = RS_MAPPINGS / 2; step; step /= 2) {
 		__u64 start = maps->at[(at + step) & (RS_MAPPINGS - 1)].start;
 
-		at += step & mask_if_le(start >> 1, ip >> 1); /* unused: ~0 */
+		at += step_if_le(step, start >> 1, ip >> 1); /* unused: ~0 */
 	}
 	const struct rs_mapping *m = &maps->at[at & (RS_MAPPINGS - 1)];
 
@@ -70,13 +79,13 @@ RS_INLINE const struct rs_unwind_row *row_of(const struct rs_mapping *m, __u64 i
 		return NULL;
 #pragma GCC unroll 16
 	for (__u64 step = RS_CHUNKS / 2; step; step /= 2)
-		chunk += step & mask_if_le(directory->firsts[(chunk + step) & (RS_CHUNKS - 1)], pc);
+		chunk += step_if_le(step, directory->firsts[(chunk + step) & (RS_CHUNKS - 1)], pc);
 	part = unwind_part(m->table, chunk + 1);
 	if (!part)
 		return NULL;
 #pragma GCC unroll 16
 	for (__u64 step = RS_CHUNK_ROWS / 2; step; step /= 2)
-		at += step & mask_if_le(part->rows[(at + step) & (RS_CHUNK_ROWS - 1)].pc, pc);
+		at += step_if_le(step, part->rows[(at + step) & (RS_CHUNK_ROWS - 1)].pc, pc);
 	row = &part->rows[at & (RS_CHUNK_ROWS - 1)];
 	return row->pc <= pc && row->cfa != RS_CFA_GAP ? row : NULL;
 }

@@ -40,13 +40,17 @@ struct {
 	__type(value, struct rs_thread);
 } threads SEC(".maps");
 
-/* Rows of `threads` ever handed out; those given back wait in free_slots. */
-__u32 n_slots;
+/*
+ * Rows of `threads` ever handed out; those given back wait in a ring, which has a place for each, until they are taken.
+ * (The kernel's own stacks and queues are not for programs that may sleep, as a walk may: Linux 6.1 refuses them.)
+ */
+__u32 n_slots, slots_given, slots_taken;
 
 struct {
-	__uint(type, BPF_MAP_TYPE_STACK);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, RS_THREADS);
-	__uint(value_size, sizeof(__u32));
+	__type(key, __u32);
+	__type(value, __u32); /* row + 1; 0 = none */
 } free_slots SEC(".maps");
 
 /*
@@ -412,7 +416,7 @@ int on_exit(__u64 *ctx)
 	t->tid = 0;
 	slot->number = 0;
 	slot->tid = 0;
-	bpf_map_push_elem(&free_slots, &row, BPF_ANY);
+	give_row(row);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "probe/trial.h"
+#include "probe/watch.h"
 
 #define CONFIG_REMEDY(option) \
 	"This kernel was built without " option "; use a distribution's own kernel."
@@ -28,6 +29,10 @@ const struct feature_info feature_infos[FEATURE_COUNT] = {
 	[FEATURE_SCHED_SWITCH] = { "tracepoint sched_switch", "time sleeps and run-queue waits",
 				   CONFIG_REMEDY("BPF tracing (CONFIG_BPF_EVENTS)"), NEED_ALL,
 				   FEATURE_SCHED_SWITCH },
+	[FEATURE_PROGRAMS] = { "the tool's own programs", "watch anything",
+			       "That is a fault of runtime-scope with this kernel: please report it with "
+			       "what runtime-scope doctor prints.",
+			       NEED_ALL, FEATURE_PROGRAMS },
 	[FEATURE_CPU_CLOCK] = { "sampling clock on each CPU", "time polls by sampling",
 				LIMIT_REMEDY, NEED_ALL, FEATURE_CPU_CLOCK },
 	[FEATURE_UPROBE_MULTI] = { "uprobe_multi", "time polls exactly, with few privileges",
@@ -114,6 +119,7 @@ void features_try(struct features *ret)
 		{ FEATURE_READ_KERNEL, FEATURE_BPF, trial_read_kernel },
 		{ FEATURE_RINGBUF, FEATURE_BPF, trial_ringbuf },
 		{ FEATURE_SCHED_SWITCH, FEATURE_READ_KERNEL, trial_sched_switch },
+		{ FEATURE_PROGRAMS, FEATURE_SCHED_SWITCH, watch_try },
 		{ FEATURE_CPU_CLOCK, FEATURE_CPU_CLOCK, trial_cpu_clock },
 		{ FEATURE_UPROBE_MULTI, FEATURE_READ_KERNEL, trial_uprobe_multi },
 		{ FEATURE_UPROBE_MULTI_PID, FEATURE_UPROBE_MULTI, trial_uprobe_multi_pid },

@@ -15,6 +15,7 @@ enum feature {
 	FEATURE_READ_KERNEL, /* a program that reads kernel memory is let in */
 	FEATURE_RINGBUF,
 	FEATURE_SCHED_SWITCH, /* tp_btf/sched_switch can be loaded */
+	FEATURE_PROGRAMS, /* the tool's own programs can */
 	FEATURE_CPU_CLOCK, /* one software clock per CPU, over all processes */
 	FEATURE_UPROBE_MULTI,
 	FEATURE_UPROBE_MULTI_PID, /* its pid filter means the process, not one thread (fixed in Linux 6.10) */
@@ -58,7 +59,7 @@ struct features {
 
 extern const struct feature_info feature_infos[FEATURE_COUNT];
 
-/* Tries everything that needs no target. Takes some 20 ms, and leaves nothing behind. */
+/* Tries everything that needs no target. Takes some 0.3 s, and leaves nothing behind. */
 void features_try(struct features *ret);
 /* Tries what concerns one process: may its memory be read? */
 void features_try_target(struct features *f, pid_t pid);

@@ -204,6 +204,17 @@ int watch_new(const struct watch_options *o, watch_handler handler, void *contex
 	return 0;
 }
 
+int watch_try(void)
+{
+	static const struct watch_options any = { .freq = 100, .threshold_ns = 5000000 };
+	struct watch *w = NULL;
+	struct rs_error err = { 0 };
+	int r = watch_new(&any, NULL, NULL, &w, &err);
+
+	watch_free(w);
+	return r;
+}
+
 static void close_keeper(struct watch *w)
 {
 	if (w->keeper_fd >= 0)

@@ -21,6 +21,8 @@ struct watch_options {
 /* Called for each record of the ring, in order. */
 typedef void (*watch_handler)(void *context, const void *record, size_t size);
 
+/* Whether this kernel accepts the programs: 0 or a negative errno. Takes some 0.2 s. */
+int watch_try(void);
 /* Loads the programs; nothing runs yet. -EPERM or -EACCES: privileges, -EOPNOTSUPP: the kernel lacks something. */
 int watch_new(const struct watch_options *o, watch_handler handler, void *context,
 	      struct watch **ret, struct rs_error *err);

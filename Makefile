@@ -9,6 +9,7 @@
 #   make foreign    programs written elsewhere; downloads and builds them
 #   make bench      the cost measurements; writes doc/OVERHEAD.md's table, fails when a promise is broken
 #   make cycle      200 times attach, detach and kill: nothing may be left behind
+#   make fuzz       hostile files and memory, made up by libFuzzer: MINUTES=30 for each of the readers, JOBS at a time
 #   make check      layers, formatting, documentation
 #   make install    to $(DESTDIR)$(PREFIX)
 #   make clean      remove what was built
@@ -17,7 +18,7 @@ BUILD = build
 PREFIX = /usr/local
 ENV = . ./tools/env.sh &&
 
-.PHONY: all build asan examples demo test truth healthy foreign bench cycle check format tidy install clean
+.PHONY: all build asan examples demo test truth healthy foreign bench cycle fuzz check format tidy install clean
 
 all: build
 
@@ -70,6 +71,19 @@ cycle:
 	$(MAKE) --no-print-directory build
 	$(ENV) $$PYTHON bench/cycle.py --count 200
 
+# Built apart, by clang: instrumented, with sanitizers.
+build-fuzz/build.ninja:
+	$(ENV) CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+
+MINUTES = 1
+JOBS = $(shell nproc)
+
+fuzz:
+	tools/bootstrap.sh fuzz
+	@$(MAKE) --no-print-directory build-fuzz/build.ninja
+	$(ENV) ninja -C build-fuzz
+	$(ENV) $$PYTHON tests/fuzz/run.py --build build-fuzz --minutes $(MINUTES) --jobs $(JOBS)
+
 check: build
 	$(ENV) $$PYTHON tools/check_layers.py
 	$(ENV) $$PYTHON tools/check_docs.py
@@ -86,4 +100,4 @@ install: build
 	$(ENV) meson install -C $(BUILD) --no-rebuild
 
 clean:
-	rm -rf $(BUILD) build-asan bench/loads/target
+	rm -rf $(BUILD) build-asan build-fuzz bench/loads/target

@@ -9,6 +9,7 @@
 #   build   compiler, BPF tools, libraries, Rust for the examples (always included)
 #   test    what `make test` and `make truth` need beyond that
 #   bench   the other profilers that `make bench` runs beside ours
+#   fuzz    what `make fuzz` needs beyond that: clang's own fuzzer and sanitizers
 #   foreign what `make foreign` delays system calls with; programs that cannot be had are skipped
 set -eu
 
@@ -51,6 +52,7 @@ test  pymod  pytest                python3-pytest    python3-pytest         pyth
 test  pymod  jsonschema            python3-jsonschema python3-jsonschema    python-jsonschema
 test  cmd    setpriv               util-linux        util-linux             util-linux
 test  cmd    bpftrace              bpftrace          bpftrace               bpftrace
+fuzz fuzzer  -fsanitize=fuzzer     libclang-rt-dev|libclang-common-14-dev compiler-rt compiler-rt
 foreign cmd  strace                strace            strace                 strace
 bench bcc    offcputime            bpfcc-tools       bcc-tools              bcc-tools
 bench perf   perf                  linux-perf|linux-tools-KERNEL|linux-tools-generic perf perf
@@ -66,7 +68,7 @@ fail() {
 }
 
 usage() {
-	sed -n '8,12s/^# \{0,1\}//p' "$0"
+	sed -n '8,13s/^# \{0,1\}//p' "$0"
 	exit "$1"
 }
 
@@ -89,6 +91,15 @@ links_with() {
 	gcc "$1" -shared -fPIC -x c -o "$library" /dev/null 2>/dev/null
 	status=$?
 	rm -f "$library"
+	return $status
+}
+
+has_fuzzer() {
+	program=$(mktemp)
+	echo 'int LLVMFuzzerTestOneInput(const char *data, long size) { return 0; }' |
+		clang -fsanitize=fuzzer,address,undefined -x c -o "$program" - 2>/dev/null
+	status=$?
+	rm -f "$program"
 	return $status
 }
 
@@ -128,6 +139,7 @@ present() {
 		esac
 		;;
 	links) links_with "$2" ;;
+	fuzzer) has_fuzzer ;;
 	pymod) has_python_modules "$PYTHON" "$2" ;;
 	certs) has_file /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt ;;
 	rust) command -v cargo >/dev/null 2>&1 ;;
@@ -247,7 +259,7 @@ for word in "$@"; do
 	case $word in
 	--dry-run) is_dry=yes ;;
 	build) ;;
-	test | bench | foreign) groups="$groups $word" ;;
+	test | bench | fuzz | foreign) groups="$groups $word" ;;
 	-h | --help) usage 0 ;;
 	*) usage 2 >&2 ;;
 	esac

@@ -10,7 +10,7 @@ version=14
 cd "$(dirname "$0")/.."
 
 list() {
-	find src tests/unit -name '*.[ch]' | sort
+	find src tests/unit tests/fuzz -name '*.[ch]' | sort
 }
 
 if [ "${1:-}" = --list ]; then

@@ -42,6 +42,10 @@ char *fmt_duration_short(char buf[static FMT_SIZE], uint64_t ns)
 		snprintf(buf, FMT_SIZE, "%" PRIu64 " ns", ns);
 		return buf;
 	}
+	if (ns >= 1000000 * HOUR) {
+		snprintf(buf, FMT_SIZE, "%" PRIu64 " d", ns / (24 * HOUR));
+		return buf;
+	}
 	if (ns >= 10000 * SEC) {
 		snprintf(buf, FMT_SIZE, "%" PRIu64 " h", ns / HOUR);
 		return buf;

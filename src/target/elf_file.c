@@ -16,6 +16,7 @@
 /* More than any linker writes; bounds the memory a hostile header can ask for. */
 #define MAX_SEGMENTS 1024
 #define MAX_SECTIONS 65536
+#define MAX_SECTION_NAMES (16u << 20) /* bytes; libelf reads all of them */
 #define SEARCH_CHUNK (1u << 20)
 #define MAX_NOTE 65536
 
@@ -150,13 +151,22 @@ static int read_segments(struct elf_file *f, Elf *elf)
 	return 0;
 }
 
+static bool has_names(Elf *elf, size_t names)
+{
+	Elf_Scn *scn = elf_getscn(elf, names);
+	GElf_Shdr h;
+
+	return scn && gelf_getshdr(scn, &h) && h.sh_size <= MAX_SECTION_NAMES;
+}
+
 /* Sections are a help, not a need: a header that makes no sense is left out, broken tables count as
  * absent. */
 static int read_sections(struct elf_file *f, Elf *elf)
 {
 	size_t n = 0, names = 0;
 
-	if (elf_getshdrnum(elf, &n) || !n || n > MAX_SECTIONS || elf_getshdrstrndx(elf, &names))
+	if (elf_getshdrnum(elf, &n) || !n || n > MAX_SECTIONS || elf_getshdrstrndx(elf, &names) ||
+	    !has_names(elf, names))
 		return 0;
 	f->sections = calloc(n, sizeof(*f->sections));
 	if (!f->sections)
@@ -330,7 +340,7 @@ int elf_file_search(const struct elf_file *f, uint64_t offset, uint64_t len, con
 
 	if (add_overflows(offset, len) || offset + len > f->size)
 		return -ENODATA;
-	buf = malloc(before + SEARCH_CHUNK + after);
+	buf = malloc(before + (len < SEARCH_CHUNK ? (size_t)len : SEARCH_CHUNK) + after);
 	if (!buf)
 		return -ENOMEM;
 	for (uint64_t at = 0; at < len; at += SEARCH_CHUNK) {

@@ -15,6 +15,9 @@
 enum { DW_RBP = 6, DW_RSP = 7, DW_RETURN = 16 };
 
 #define SLOT 8 /* offsets are counted in words of the stack */
+#define FRAMES_MAX (256u << 20) /* bytes of .eh_frame; programs of a gigabyte have 60 MB */
+#define WHOLE_MAX (128u << 20)
+
 struct builder {
 	Dwarf_CFI *cfi;
 	struct unwind_rows out;
@@ -266,12 +269,27 @@ static int read_rows(Elf *elf, const struct unwind_index *functions, struct unwi
 	return r;
 }
 
+/* 1; 0 when there is nothing to read; -EFBIG. Where libdw finds no .eh_frame section it reads the whole file. */
+static int is_worth_reading(const struct elf_file *file)
+{
+	const struct elf_section *frames = elf_file_section(file, ".eh_frame");
+
+	if (!file->n_sections)
+		return file->size <= WHOLE_MAX ? 1 : -EFBIG;
+	if (!frames)
+		return 0;
+	return frames->size <= FRAMES_MAX ? 1 : -EFBIG;
+}
+
 int unwind_rows_read(const struct elf_file *file, struct unwind_rows *ret)
 {
 	_cleanup_(elf_endp) Elf *elf = NULL;
 	_cleanup_(unwind_index_clear) struct unwind_index functions = {};
+	int r = is_worth_reading(file);
 
 	*ret = (struct unwind_rows){};
+	if (r <= 0)
+		return r;
 	if (unwind_index_load(file, &functions) == -ENOMEM)
 		return -ENOMEM;
 	elf_version(EV_CURRENT);

@@ -9,6 +9,7 @@
 #define LIST_MAX 65536
 #define NAME_MAX_LENGTH 64
 #define HITS_MAX 200000
+#define SEARCH_MAX (512ULL << 20) /* bytes of constants */
 
 /* Where cargo unpacks what it has fetched: a folder for each registry, in it one for each crate. */
 static const char mark[] = "/registry/src/";
@@ -63,7 +64,8 @@ char *crates_of_file(const struct elf_file *file)
 		return NULL;
 	l.names[0] = ',';
 	if (s)
-		elf_file_search(file, s->offset, s->size, mark, 0, 256, note_path, &l);
+		elf_file_search(file, s->offset, s->size < SEARCH_MAX ? s->size : SEARCH_MAX, mark,
+				0, 256, note_path, &l);
 	ret = strdup(l.names + 1);
 	free(l.names);
 	return ret;

@@ -11,7 +11,8 @@
 /* Far above real programs (an 80 MB binary has 1–3 MB of such data); bounds what a hostile header
  * can make us read. */
 #define MAX_DATA (256ULL << 20)
-#define MAX_RELOCATIONS (64u << 20)
+#define MAX_REGIONS 64 /* a linker makes five; each relocation looks through them */
+#define MAX_RELOCATIONS (8u << 20) /* in 80 MB: 200,000 */
 #define RELOCATION_CHUNK 2048
 #define MAX_DYNAMIC 4096
 
@@ -73,7 +74,7 @@ static int load_data(struct image *img, uint64_t addr, uint64_t offset, uint64_t
 	struct image_data *d = &img->data[img->n_data];
 	int r;
 
-	if (size < skip + 8)
+	if (size < skip + 8 || img->n_data == MAX_REGIONS)
 		return 0;
 	size = (size - skip) & ~7ULL;
 	if (size > *budget || offset > img->file->size || offset + skip + size > img->file->size)

@@ -9,11 +9,12 @@
 
 #define NEEDLE "tokio-1."
 #define MAX_VERSION 15
-/* How much of a file's constants is searched at most. */
+/* How much of a file's constants is searched at most, in all. */
 #define MAX_SEARCH (512ULL << 20)
 #define MAX_COMMENT 65536
 
 struct version_search {
+	uint64_t left; /* of MAX_SEARCH */
 	char best[16]; /* behind a '/' */
 	char other[16]; /* behind something else: remapped paths may begin with the crate's name */
 };
@@ -58,8 +59,9 @@ static int search(const struct elf_file *f, uint64_t offset, uint64_t size,
 		return 0;
 	if (size > f->size - offset)
 		size = f->size - offset;
-	if (size > MAX_SEARCH)
-		size = MAX_SEARCH;
+	if (size > s->left)
+		size = s->left;
+	s->left -= size;
 	return elf_file_search(f, offset, size, NEEDLE, 1, 64, take_version, s);
 }
 
@@ -97,7 +99,7 @@ static int search_segments(const struct elf_file *f, struct version_search *s)
 
 int version_tokio(const struct elf_file *f, char ret[16])
 {
-	struct version_search s = { "", "" };
+	struct version_search s = { .left = MAX_SEARCH };
 	bool any = false;
 	int r;
 

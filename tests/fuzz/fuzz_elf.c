@@ -9,9 +9,11 @@
 #include "target/debuginfo.h"
 #include "target/demangle.h"
 #include "target/elf_file.h"
+#include "target/image.h"
 #include "target/symbols.h"
 #include "target/target.h"
 #include "target/version.h"
+#include "target/vtable.h"
 
 static void read_symbols(const struct elf_file *f)
 {
@@ -40,6 +42,18 @@ static void read_symtab(const struct elf_file *f)
 	symtab_clear(&symbols);
 }
 
+static void read_image(const struct elf_file *f)
+{
+	struct raw_vtable *vtables = NULL;
+	struct image img;
+
+	if (image_load(f, &img))
+		return;
+	if (vtables_find(&img, &vtables) >= 0)
+		free(vtables);
+	image_clear(&img);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_(elf_file_closep) struct elf_file *f = NULL;
@@ -57,6 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	debuginfo_level(f);
 	read_symbols(f);
 	read_symtab(f);
+	read_image(f);
 	free(crates_of_file(f));
 	return 0;
 }

@@ -51,6 +51,7 @@ static const struct section_kind kinds[] = {
 #define NAMES 1 /* index of the section with their names */
 #define FIRST_KIND 2
 _Static_assert(FIRST_KIND + N_KINDS <= N_SECTIONS, "each kind has a section header");
+#define LENGTH_MASK ((1ULL << 40) - 1)
 #define FILE_LENGTH SECTION_ADDR(N_SECTIONS)
 #define N_SEGMENTS 4
 
@@ -159,7 +160,7 @@ const char *sections_file(const uint8_t *data, size_t size)
 		struct fuzz_input chunk = take_chunk(&in, &kind);
 
 		if (kind == CHUNK_LENGTH)
-			length = fuzz_take(&chunk, 4);
+			length = fuzz_take(&chunk, 8) & LENGTH_MASK;
 	}
 	fuzz_file_begin(length);
 	fill_fixed(&h);

@@ -12,7 +12,7 @@
 
 #define CHUNK_HEAD 3
 #define CHUNK_COMPRESSED 0x80 /* added to a section's kind: SHF_COMPRESSED */
-#define CHUNK_LENGTH 0x7e /* 4 bytes: the file's length */
+#define CHUNK_LENGTH 0x7e /* up to 8 bytes: the file's length */
 #define CHUNK_PATCH \
 	0x7f /* of the headers: offset (2 bytes), count (1 byte), so many bytes; again … */
 

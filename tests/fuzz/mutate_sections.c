@@ -39,6 +39,8 @@ static size_t change_contents(uint8_t *data, size_t size, size_t max_size, size_
 		n = sizeof(contents);
 	if (room > sizeof(contents))
 		room = sizeof(contents);
+	if (!room)
+		return size;
 	memcpy(contents, data + start + CHUNK_HEAD, n);
 	more = LLVMFuzzerMutate(contents, n, room);
 	memmove(data + start + CHUNK_HEAD + more, data + end, size - end);

@@ -17,7 +17,9 @@
 #include "base/cleanup.h"
 
 #define NESTING_MAX 200 /* of entries: a hostile file must not use up the stack */
-#define SCOPES_MAX (1u << 22) /* of one unit */
+/* Entries of a hostile file may share one long list of ranges: more than these, empty ones included, are not looked at. */
+#define UNITS_MAX (1u << 19)
+#define SCOPES_MAX (1u << 22) /* of all units together */
 #define RANGES_MAX (1u << 22)
 
 /* The code of a function, or of a copy of it that was inlined. */
@@ -32,6 +34,7 @@ struct unit {
 	Dwarf_Die functions; /* the same, or of a .dwo */
 	struct scope *scopes;
 	size_t n, capacity;
+	size_t scopes_left; /* while it is being read */
 	bool is_read;
 };
 
@@ -47,6 +50,7 @@ struct lines {
 	size_t n_units, units_capacity;
 	struct range *ranges;
 	size_t n_ranges, ranges_capacity;
+	size_t scopes_left; /* of SCOPES_MAX */
 	bool is_listed; /* by all units, not by the table alone */
 	bool is_broken; /* the file became shorter than it was */
 };
@@ -104,9 +108,11 @@ static bool add_range(struct lines *l, uint64_t start, uint64_t end, uint32_t un
 	return true;
 }
 
-/* The number of a new unit, or -ENOMEM. */
+/* The number of a new unit; -ENOMEM; -EFBIG: there are more than any program has. */
 static ssize_t add_unit(struct lines *l, const Dwarf_Die *die, const Dwarf_Die *functions)
 {
+	if (l->n_units >= UNITS_MAX)
+		return -EFBIG;
 	if (!make_room((void **)&l->units, &l->units_capacity, l->n_units, sizeof(*l->units)))
 		return -ENOMEM;
 	l->units[l->n_units] = (struct unit){ .die = *die, .functions = *functions };
@@ -158,6 +164,8 @@ static int list_by_table(struct lines *l)
 			unit = add_unit(l, &die, &split);
 			last = offset;
 		}
+		if (unit == -EFBIG)
+			break;
 		if (unit < 0 || !add_range(l, start, start + length, unit))
 			return -ENOMEM;
 	}
@@ -169,10 +177,12 @@ static int list_all(struct lines *l)
 {
 	Dwarf_Die die, split;
 	Dwarf_CU *cu = NULL;
+	size_t looks = 0;
 	uint8_t type;
 
 	l->is_listed = true;
-	while (!dwarf_get_units(l->dwarf, cu, &cu, NULL, &type, &die, &split)) {
+	while (looks < RANGES_MAX &&
+	       !dwarf_get_units(l->dwarf, cu, &cu, NULL, &type, &die, &split)) {
 		Dwarf_Addr base, start, end;
 		ptrdiff_t at = 0;
 		ssize_t unit;
@@ -180,7 +190,10 @@ static int list_all(struct lines *l)
 		if (type != DW_UT_compile && type != DW_UT_skeleton)
 			continue;
 		unit = add_unit(l, &die, type == DW_UT_skeleton && split.addr ? &split : &die);
-		while ((at = dwarf_ranges(&die, at, &base, &start, &end)) > 0) {
+		if (unit == -EFBIG)
+			break;
+		while (looks++ < RANGES_MAX &&
+		       (at = dwarf_ranges(&die, at, &base, &start, &end)) > 0) {
 			if (unit < 0 || !add_range(l, start, end, unit))
 				return -ENOMEM;
 		}
@@ -209,6 +222,7 @@ int lines_open(int fd, struct lines **ret)
 
 	if (!l)
 		return -ENOMEM;
+	l->scopes_left = SCOPES_MAX;
 	catch_bus_errors();
 	reading = &here;
 	if (!sigsetjmp(here, 0))
@@ -267,8 +281,9 @@ static bool add_scopes(struct unit *u, Dwarf_Die *die, uint32_t depth)
 	ptrdiff_t at = 0;
 	bool has_code = false;
 
-	while ((at = dwarf_ranges(die, at, &base, &start, &end)) > 0) {
-		if (start >= end || u->n >= SCOPES_MAX ||
+	while (u->scopes_left && (at = dwarf_ranges(die, at, &base, &start, &end)) > 0) {
+		u->scopes_left--;
+		if (start >= end ||
 		    !make_room((void **)&u->scopes, &u->capacity, u->n, sizeof(*u->scopes)))
 			continue;
 		u->scopes[u->n++] = (struct scope){ start, end, die->addr, depth };
@@ -292,7 +307,7 @@ static void walk(struct unit *u, Dwarf_Die *parent, uint32_t inside, int nesting
 			walk(u, &die, depth, nesting + 1);
 		else if (is_function(tag) && add_scopes(u, &die, depth))
 			walk(u, &die, depth + 1, nesting + 1);
-	} while (!dwarf_siblingof(&die, &die));
+	} while (u->scopes_left && !dwarf_siblingof(&die, &die));
 }
 
 static int by_depth(const void *a, const void *b)
@@ -330,7 +345,9 @@ static struct unit *unit_at(struct lines *l, uint64_t addr)
 		u = listed_unit(l, addr);
 	if (u && !u->is_read) {
 		u->is_read = true;
+		u->scopes_left = l->scopes_left;
 		walk(u, &u->functions, 0, 0);
+		l->scopes_left = u->scopes_left;
 		if (u->n)
 			qsort(u->scopes, u->n, sizeof(*u->scopes), by_depth);
 	}

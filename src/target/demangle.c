@@ -30,7 +30,8 @@ static void append(const char *text, size_t len, void *arg)
 
 	if (len >= s->size - s->n)
 		longjmp(s->full, 1);
-	memcpy(s->to + s->n, text, len);
+	if (len) /* else text may be NULL: an empty identifier of a broken symbol */
+		memcpy(s->to + s->n, text, len);
 	s->n += len;
 }
 

@@ -9,6 +9,7 @@
 
 #define ROWS_MAX (4u << 20)
 #define TEXT_MAX (256u << 20)
+#define NAME_MAX_LENGTH 4096 /* the kernel's are up to 512 */
 
 struct row {
 	uint64_t addr;
@@ -56,6 +57,8 @@ static bool add_line(struct kallsyms *k, char *line)
 	    rest[2] != ' ' || k->n >= ROWS_MAX || k->used >= TEXT_MAX)
 		return true;
 	len = strcspn(rest + 3, "\t\n") + 1;
+	if (len > NAME_MAX_LENGTH)
+		return true;
 	if (!make_room(k, len))
 		return false;
 	memcpy(k->text + k->used, rest + 3, len - 1);

@@ -13,6 +13,8 @@
 #define LINE_SIZE 32768
 /* The kernel's default limit of mappings is 65530; somebody may have raised it. */
 #define MAX_ROWS (1u << 18)
+#define MAX_PATHS \
+	(64u << 20) /* bytes of all paths: so many rows of the longest would be gigabytes */
 
 static const char deleted[] = " (deleted)";
 
@@ -86,7 +88,7 @@ int maps_read(FILE *in, struct file_maps *ret)
 	_cleanup_(file_maps_free) struct file_maps maps = { 0 };
 	_cleanup_free_
 	char *line = malloc(LINE_SIZE);
-	size_t room = 0;
+	size_t room = 0, paths = 0;
 	int r;
 
 	if (!line)
@@ -96,6 +98,9 @@ int maps_read(FILE *in, struct file_maps *ret)
 
 		if (!maps_parse_line(line, &row))
 			continue;
+		paths += strlen(row.path) + 1;
+		if (paths > MAX_PATHS)
+			return -E2BIG;
 		r = append_row(&maps, &room, &row);
 		if (r < 0)
 			return r;

@@ -28,7 +28,7 @@ struct file_maps {
  * ([heap], [vdso], anonymous memory) or not well-formed.
  */
 bool maps_parse_line(char *line, struct file_map *ret);
-/* All file mappings in the stream. 0 or negative errno. */
+/* All file mappings in the stream. 0 or negative errno; -E2BIG: more than any honest program has. */
 int maps_read(FILE *in, struct file_maps *ret);
 void file_maps_free(struct file_maps *m);
 

@@ -75,6 +75,33 @@ static void test_long_line(void **state)
 	free(text);
 }
 
+/* Row after row of the longest path there can be. */
+static ssize_t endless_rows(void *cookie, char *buf, size_t size)
+{
+	static const char head[] = "1000-2000 r-xp 00000000 fd:01 2 /";
+	size_t *at = cookie;
+
+	for (size_t i = 0; i < size; i++, (*at)++) {
+		size_t in_row = *at % 16384;
+
+		buf[i] = in_row < strlen(head) ? head[in_row] : in_row == 16383 ? '\n' : 'x';
+	}
+	return (ssize_t)size;
+}
+
+static void test_endless(void **state)
+{
+	const cookie_io_functions_t functions = { .read = endless_rows };
+	struct file_maps maps = { 0 };
+	size_t at = 0;
+	FILE *in = fopencookie(&at, "r", functions);
+
+	assert_int_equal(maps_read(in, &maps), -E2BIG);
+	assert_in_range(at, 1, 80 << 20);
+	assert_int_equal(maps.n, 0);
+	fclose(in);
+}
+
 /* The bias of every module as the dynamic linker knows it. */
 static int check_bias(struct dl_phdr_info *info, size_t size, void *arg)
 {
@@ -228,10 +255,10 @@ static void test_by_name(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse_line),  cmocka_unit_test(test_long_line),
-		cmocka_unit_test(test_own_process), cmocka_unit_test(test_refresh),
-		cmocka_unit_test(test_wrong_pids),  cmocka_unit_test(test_gone),
-		cmocka_unit_test(test_by_name),
+		cmocka_unit_test(test_parse_line), cmocka_unit_test(test_long_line),
+		cmocka_unit_test(test_endless),	   cmocka_unit_test(test_own_process),
+		cmocka_unit_test(test_refresh),	   cmocka_unit_test(test_wrong_pids),
+		cmocka_unit_test(test_gone),	   cmocka_unit_test(test_by_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <gelf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "target/eh_frame.h"
@@ -17,11 +18,18 @@ enum { DW_RBP = 6, DW_RSP = 7, DW_RETURN = 16 };
 #define SLOT 8 /* offsets are counted in words of the stack */
 #define FRAMES_MAX (256u << 20) /* bytes of .eh_frame; programs of a gigabyte have 60 MB */
 #define WHOLE_MAX (128u << 20)
+/* libdw executes a function's instructions from its start for each of its rows: megabytes of them would take days. The
+ * largest honest files take a second or two. */
+#define CPU_S_MAX 10
+#define LOOKS_BETWEEN_TIMES 256
 
 struct builder {
 	Dwarf_CFI *cfi;
 	struct unwind_rows out;
 	size_t capacity;
+	time_t until_s; /* of this thread's own time */
+	unsigned int looks;
+	bool is_late;
 };
 
 static void cfi_endp(Dwarf_CFI **cfi)
@@ -39,6 +47,22 @@ static void elf_endp(Elf **elf)
 static bool is_same_rule(const struct rs_unwind_row *a, const struct rs_unwind_row *b)
 {
 	return a->cfa == b->cfa && a->bp == b->bp && a->offset == b->offset;
+}
+
+static time_t cpu_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec;
+}
+
+/* From then on nothing more is known of the file. */
+static bool is_late(struct builder *b)
+{
+	if (!b->is_late && ++b->looks % LOOKS_BETWEEN_TIMES == 0)
+		b->is_late = cpu_s() >= b->until_s;
+	return b->is_late;
 }
 
 static int add_row(struct builder *b, const struct rs_unwind_row *row)
@@ -200,7 +224,7 @@ static int add_function(struct builder *b, uint64_t start, uint64_t next)
 	uint64_t at = start;
 	int r = 0;
 
-	while (at < next && !r) {
+	while (at < next && !r && !is_late(b)) {
 		struct rs_unwind_row row = { .pc = at };
 		Dwarf_Addr from, to;
 		Dwarf_Frame *frame;
@@ -251,7 +275,7 @@ static int read_rows(Elf *elf, const struct unwind_index *functions, struct unwi
 	_cleanup_(cfi_endp) Dwarf_CFI *cfi = dwarf_getcfi_elf(elf);
 	_cleanup_free_
 	uint64_t *starts = NULL;
-	struct builder b = { .cfi = cfi };
+	struct builder b = { .cfi = cfi, .until_s = cpu_s() + CPU_S_MAX };
 	size_t n = 0;
 	int r = 0;
 
@@ -260,7 +284,7 @@ static int read_rows(Elf *elf, const struct unwind_index *functions, struct unwi
 	starts = list_starts(functions, &n);
 	if (!starts)
 		return -ENOMEM;
-	for (size_t i = 0; i < n && !r; i++)
+	for (size_t i = 0; i < n && !r && !b.is_late; i++)
 		r = add_function(&b, starts[i], i + 1 < n ? starts[i + 1] : UINT32_MAX);
 	if (r < 0)
 		unwind_rows_clear(&b.out);

@@ -19,6 +19,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 MEMORY_MB = 512
+TAIL = 65536
 INPUT_S = 10  # one input may take
 LONGEST = {"code": 4097, "comm": 15, "elf": 16384, "lines": 16384, "memory": 9000, "name": 2048, "object": 16384,
            "options": 512, "rows": 16384, "text": 1024, "unwind": 16384}
@@ -48,6 +49,13 @@ class Result:
                 self.peak_mb = int(match.group(1))
 
 
+def tail_of(path):
+    """The end of a log, which may be long: children inherit the peak of this program's memory."""
+    with path.open("rb") as log:
+        log.seek(max(0, path.stat().st_size - TAIL))
+        return log.read().decode(errors="replace")
+
+
 def command_of(target, build, seconds):
     """libFuzzer's command line; the first folder takes what it finds, the others are only read."""
     corpus, found = build / "corpus" / target, build / "found" / target
@@ -75,7 +83,7 @@ def fuzz(target, build, seconds):
     with log.open("w") as output:
         subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                        env=environment, check=False)
-    result.read(log.read_text(errors="replace"))
+    result.read(tail_of(log))
     result.found = len(list((build / "found" / target).iterdir()))
     print(f"fuzz: {target}: {result.executions:,} inputs, {result.found} found", flush=True)
     return result

@@ -15,12 +15,17 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "symbol/line_program.h"
 
 #define NESTING_MAX 200 /* of entries: a hostile file must not use up the stack */
 /* Entries of a hostile file may share one long list of ranges: more than these, empty ones included, are not looked at. */
 #define UNITS_MAX (1u << 19)
 #define SCOPES_MAX (1u << 22) /* of all units together */
 #define RANGES_MAX (1u << 22)
+/* Bytes of line programs, of one unit and of all that are read. libdw takes 100 times as much memory; a unit has 8 MB hardly
+ * ever, in an honest file. */
+#define PROGRAM_MAX (8u << 20)
+#define PROGRAMS_MAX (32u << 20)
 
 /* The code of a function, or of a copy of it that was inlined. */
 struct scope {
@@ -36,6 +41,7 @@ struct unit {
 	size_t n, capacity;
 	size_t scopes_left; /* while it is being read */
 	bool is_read;
+	bool has_lines; /* that may be read */
 };
 
 struct range {
@@ -51,6 +57,7 @@ struct lines {
 	struct range *ranges;
 	size_t n_ranges, ranges_capacity;
 	size_t scopes_left; /* of SCOPES_MAX */
+	uint64_t programs_left; /* of PROGRAMS_MAX */
 	bool is_listed; /* by all units, not by the table alone */
 	bool is_broken; /* the file became shorter than it was */
 };
@@ -137,39 +144,82 @@ static int sort_ranges(struct lines *l)
 	return 0;
 }
 
+static int compare_offsets(const void *a, const void *b)
+{
+	Dwarf_Off x = *(const Dwarf_Off *)a, y = *(const Dwarf_Off *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Adds each unit that the table names once, in their order: sorted by address, it names most of them many times. */
+static int add_units_of(struct lines *l, Dwarf_Aranges *table, size_t n)
+{
+	_cleanup_free_
+	Dwarf_Off *offsets = reallocarray(NULL, n, sizeof(*offsets));
+	size_t n_offsets = 0;
+
+	if (!offsets)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (!dwarf_getarangeinfo(dwarf_onearange(table, i), NULL, NULL,
+					 &offsets[n_offsets]))
+			n_offsets++;
+	}
+	qsort(offsets, n_offsets, sizeof(*offsets), compare_offsets);
+	for (size_t i = 0; i < n_offsets; i++) {
+		Dwarf_Die die, split;
+
+		if ((i && offsets[i] == offsets[i - 1]) ||
+		    !dwarf_offdie(l->dwarf, offsets[i], &die))
+			continue;
+		split = die;
+		find_split(&die, &split);
+		if (add_unit(l, &die, &split) == -ENOMEM)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Of those that add_units_of has added. -ENOENT: none. */
+static ssize_t unit_of(struct lines *l, Dwarf_Off offset)
+{
+	size_t low = 0, high = l->n_units;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (dwarf_dieoffset(&l->units[mid].die) < offset)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < l->n_units && dwarf_dieoffset(&l->units[low].die) == offset ? (ssize_t)low
+										 : -ENOENT;
+}
+
 /* The linker's own list (.debug_aranges), where there is one: reading it is much faster than asking each unit. */
 static int list_by_table(struct lines *l)
 {
-	Dwarf_Off last = 0;
 	Dwarf_Aranges *table;
-	ssize_t unit = -1;
 	size_t n;
+	int r;
 
-	if (dwarf_getaranges(l->dwarf, &table, &n))
+	if (dwarf_getaranges(l->dwarf, &table, &n) || !n)
 		return 0;
-	/* Sorted by address, so one unit's ranges may lie apart: it is listed again then, and read twice if need be. */
-	for (size_t i = 0; i < n; i++) {
+	r = add_units_of(l, table, n);
+	for (size_t i = 0; i < n && !r; i++) {
 		Dwarf_Word length;
 		Dwarf_Addr start;
 		Dwarf_Off offset;
-		Dwarf_Die die, split;
+		ssize_t unit;
 
 		if (dwarf_getarangeinfo(dwarf_onearange(table, i), &start, &length, &offset))
 			continue;
-		if (unit < 0 || offset != last) {
-			if (!dwarf_offdie(l->dwarf, offset, &die))
-				continue;
-			split = die;
-			find_split(&die, &split);
-			unit = add_unit(l, &die, &split);
-			last = offset;
-		}
-		if (unit == -EFBIG)
-			break;
-		if (unit < 0 || !add_range(l, start, start + length, unit))
-			return -ENOMEM;
+		unit = unit_of(l, offset);
+		if (unit >= 0 && !add_range(l, start, start + length, unit))
+			r = -ENOMEM;
 	}
-	return sort_ranges(l);
+	return r ? r : sort_ranges(l);
 }
 
 /* What each unit says of itself: for addresses that the table does not have. */
@@ -223,6 +273,7 @@ int lines_open(int fd, struct lines **ret)
 	if (!l)
 		return -ENOMEM;
 	l->scopes_left = SCOPES_MAX;
+	l->programs_left = PROGRAMS_MAX;
 	catch_bus_errors();
 	reading = &here;
 	if (!sigsetjmp(here, 0))
@@ -337,6 +388,18 @@ static struct unit *listed_unit(struct lines *l, uint64_t addr)
 	return &l->units[l->ranges[low - 1].unit];
 }
 
+static bool may_read_lines(struct lines *l, struct unit *u)
+{
+	uint64_t size = line_program_size(&u->die, false);
+
+	if (u->functions.addr != u->die.addr)
+		size += line_program_size(&u->functions, true);
+	if (size > PROGRAM_MAX || size > l->programs_left)
+		return false;
+	l->programs_left -= size;
+	return true;
+}
+
 static struct unit *unit_at(struct lines *l, uint64_t addr)
 {
 	struct unit *u = listed_unit(l, addr);
@@ -348,6 +411,7 @@ static struct unit *unit_at(struct lines *l, uint64_t addr)
 		u->scopes_left = l->scopes_left;
 		walk(u, &u->functions, 0, 0);
 		l->scopes_left = u->scopes_left;
+		u->has_lines = may_read_lines(l, u);
 		if (u->n)
 			qsort(u->scopes, u->n, sizeof(*u->scopes), by_depth);
 	}
@@ -413,14 +477,14 @@ static void find_call(struct unit *u, Dwarf_Die *die, struct line_frame *ret)
 
 	ret->line = number_of(die, DW_AT_call_line);
 	ret->file = NULL;
-	if (!dwarf_getsrcfiles(&u->functions, &files, &n) && index < n)
+	if (u->has_lines && !dwarf_getsrcfiles(&u->functions, &files, &n) && index < n)
 		ret->file = dwarf_filesrc(files, index, NULL, NULL);
 	ret->directory = directory_of(u, ret->file);
 }
 
 static void find_line(struct unit *u, uint64_t addr, struct line_frame *ret)
 {
-	Dwarf_Line *line = dwarf_getsrc_die(&u->die, addr);
+	Dwarf_Line *line = u->has_lines ? dwarf_getsrc_die(&u->die, addr) : NULL;
 	int number;
 
 	if (!line || dwarf_lineno(line, &number) || number < 0)

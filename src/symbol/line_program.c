@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "symbol/line_program.h"
+
+#include <dwarf.h>
+#include <gelf.h>
+#include <string.h>
+
+/* Uncompressed, since libdw has opened the file. NULL: there is none. */
+static const Elf_Data *section_of(Elf *elf, const char *name)
+{
+	Elf_Scn *scn = NULL;
+	size_t names;
+
+	if (elf_getshdrstrndx(elf, &names))
+		return NULL;
+	while ((scn = elf_nextscn(elf, scn))) {
+		const char *found;
+		GElf_Shdr h;
+
+		if (!gelf_getshdr(scn, &h))
+			continue;
+		found = elf_strptr(elf, names, h.sh_name);
+		if (found && !strcmp(found, name))
+			return elf_getdata(scn, NULL);
+	}
+	return NULL;
+}
+
+uint64_t line_program_size(Dwarf_Die *die, bool is_split)
+{
+	const Elf_Data *data = section_of(dwarf_getelf(dwarf_cu_getdwarf(die->cu)),
+					  is_split ? ".debug_line.dwo" : ".debug_line");
+	Dwarf_Attribute attribute;
+	uint32_t size;
+	Dwarf_Word at;
+
+	if (!data || !data->d_buf || is_split)
+		return data ? data->d_size : 0;
+	if (!dwarf_attr(die, DW_AT_stmt_list, &attribute) || dwarf_formudata(&attribute, &at) ||
+	    data->d_size < sizeof(size) || at > data->d_size - sizeof(size))
+		return 0;
+	memcpy(&size, (const char *)data->d_buf + at, sizeof(size));
+	/* In 64-bit DWARF that is no size, but a very large number: at most what is left. */
+	return size < data->d_size - at ? size : data->d_size - at;
+}

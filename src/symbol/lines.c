@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "symbol/line_program.h"
+#include "symbol/debug_size.h"
 
 #define NESTING_MAX 200 /* of entries: a hostile file must not use up the stack */
 /* Entries of a hostile file may share one long list of ranges: more than these, empty ones included, are not looked at. */
@@ -26,6 +26,7 @@
  * ever, in an honest file. */
 #define PROGRAM_MAX (8u << 20)
 #define PROGRAMS_MAX (32u << 20)
+#define UNPACKED_MAX (512u << 20) /* bytes of compressed sections */
 
 /* The code of a function, or of a copy of it that was inlined. */
 struct scope {
@@ -257,6 +258,8 @@ static int open_file(struct lines *l, int fd)
 
 	elf_version(EV_CURRENT);
 	l->elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	if (l->elf && unpacked_size(l->elf) > UNPACKED_MAX)
+		return -EFBIG;
 	l->dwarf = l->elf ? dwarf_begin_elf(l->elf, DWARF_C_READ, NULL) : NULL;
 	r = l->dwarf ? list_by_table(l) : -ENOENT;
 	if (!r && !l->n_ranges)

@@ -1,11 +1,43 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-#include "symbol/line_program.h"
+#include "symbol/debug_size.h"
 
 #include <dwarf.h>
 #include <gelf.h>
 #include <string.h>
 
-/* Uncompressed, since libdw has opened the file. NULL: there is none. */
+/* The older form has no flag, but a name (.zdebug_info), and "ZLIB" and a big-endian number in front. */
+static uint64_t unpacked_by_name(Elf_Scn *scn)
+{
+	const Elf_Data *data = elf_rawdata(scn, NULL);
+	uint64_t size;
+
+	if (!data || !data->d_buf || data->d_size < 12 || memcmp(data->d_buf, "ZLIB", 4))
+		return 0;
+	memcpy(&size, (const char *)data->d_buf + 4, sizeof(size));
+	return __builtin_bswap64(size);
+}
+
+uint64_t unpacked_size(Elf *elf)
+{
+	Elf_Scn *scn = NULL;
+	uint64_t sum = 0;
+
+	while ((scn = elf_nextscn(elf, scn))) {
+		GElf_Shdr h;
+		GElf_Chdr c;
+		uint64_t size;
+
+		if (!gelf_getshdr(scn, &h) || h.sh_type == SHT_NOBITS)
+			continue;
+		size = h.sh_flags & SHF_COMPRESSED && gelf_getchdr(scn, &c) ? c.ch_size
+									    : unpacked_by_name(scn);
+		if (__builtin_add_overflow(sum, size, &sum))
+			return UINT64_MAX;
+	}
+	return sum;
+}
+
+/* Unpacked, since libdw has opened the file. NULL: there is none. */
 static const Elf_Data *section_of(Elf *elf, const char *name)
 {
 	Elf_Scn *scn = NULL;

@@ -70,6 +70,7 @@ static void add_stacks(struct fuzz_input in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = { data, data + size };
+	static struct places *places; /* has a thread: one for all inputs */
 	struct decoder d = { .copies = copies, .n_copies = 1 };
 
 	if (fuzz_take(&in, 1) & 1) {
@@ -77,14 +78,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	d.tasks = tasks_new();
-	d.places = places_new(copies);
+	if (!places)
+		places = places_new(copies);
+	d.places = places;
 	FUZZ_CHECK(d.tasks && d.places);
 	d.slow_ns = fuzz_take(&in, 4);
 	d.critical_ns = fuzz_take(&in, 4);
 	d.period_ns = fuzz_take(&in, 4);
 	tasks_learn(d.tasks, 0, fuzz_take(&in, 1), (uint32_t)fuzz_take(&in, 1), 0);
 	decode(&d, in);
-	places_free(d.places);
 	tasks_free(d.tasks);
 	return 0;
 }

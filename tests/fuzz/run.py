@@ -77,7 +77,7 @@ def fuzz(target, build, seconds):
     """Runs until the time is over; what is found does not end it early, but one of its kind is enough."""
     result = Result(target)
     environment = {**os.environ, "UBSAN_OPTIONS": "print_stacktrace=1",
-                   "ASAN_OPTIONS": "detect_leaks=1:allocator_may_return_null=1"}
+                   "ASAN_OPTIONS": "detect_leaks=1:allocator_may_return_null=1:quarantine_size_mb=32"}
     log = build / "found" / f"{target}.log"
     command = command_of(target, build, seconds)
     with log.open("w") as output:

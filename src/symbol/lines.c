@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "symbol/debug_size.h"
+#include "symbol/named_files.h"
 
 #define NESTING_MAX 200 /* of entries: a hostile file must not use up the stack */
 /* Entries of a hostile file may share one long list of ranges: more than these, empty ones included, are not looked at. */
@@ -51,6 +52,7 @@ struct range {
 };
 
 struct lines {
+	int fd;
 	Elf *elf;
 	Dwarf *dwarf;
 	struct unit *units;
@@ -127,15 +129,21 @@ static ssize_t add_unit(struct lines *l, const Dwarf_Die *die, const Dwarf_Die *
 	return l->n_units++;
 }
 
-/* Of a skeleton: the unit in a .dwo file that has its functions. */
-static void find_split(const Dwarf_Die *die, Dwarf_Die *ret)
+/* The unit that has the functions: of a skeleton, the one in its .dwo file where that is at hand. False: not to be asked for. */
+static bool find_split(const struct lines *l, Dwarf_Die *die, Dwarf_Die *ret)
 {
 	Dwarf_Die cu, split;
 	uint8_t type;
 
-	if (!dwarf_cu_info(die->cu, NULL, &type, &cu, &split, NULL, NULL, NULL) &&
-	    type == DW_UT_skeleton && split.addr)
+	*ret = *die;
+	if (dwarf_cu_info(die->cu, NULL, &type, NULL, NULL, NULL, NULL, NULL) ||
+	    type != DW_UT_skeleton)
+		return true;
+	if (!named_dwo_is_harmless(die, l->fd))
+		return false;
+	if (!dwarf_cu_info(die->cu, NULL, &type, &cu, &split, NULL, NULL, NULL) && split.addr)
 		*ret = split;
+	return true;
 }
 
 static int sort_ranges(struct lines *l)
@@ -173,9 +181,7 @@ static int add_units_of(struct lines *l, Dwarf_Aranges *table, size_t n)
 		if ((i && offsets[i] == offsets[i - 1]) ||
 		    !dwarf_offdie(l->dwarf, offsets[i], &die))
 			continue;
-		split = die;
-		find_split(&die, &split);
-		if (add_unit(l, &die, &split) == -ENOMEM)
+		if (find_split(l, &die, &split) && add_unit(l, &die, &split) == -ENOMEM)
 			return -ENOMEM;
 	}
 	return 0;
@@ -232,15 +238,15 @@ static int list_all(struct lines *l)
 	uint8_t type;
 
 	l->is_listed = true;
-	while (looks < RANGES_MAX &&
-	       !dwarf_get_units(l->dwarf, cu, &cu, NULL, &type, &die, &split)) {
+	while (looks < RANGES_MAX && !dwarf_get_units(l->dwarf, cu, &cu, NULL, &type, &die, NULL)) {
 		Dwarf_Addr base, start, end;
 		ptrdiff_t at = 0;
 		ssize_t unit;
 
-		if (type != DW_UT_compile && type != DW_UT_skeleton)
+		if ((type != DW_UT_compile && type != DW_UT_skeleton) ||
+		    !find_split(l, &die, &split))
 			continue;
-		unit = add_unit(l, &die, type == DW_UT_skeleton && split.addr ? &split : &die);
+		unit = add_unit(l, &die, &split);
 		if (unit == -EFBIG)
 			break;
 		while (looks++ < RANGES_MAX &&
@@ -256,11 +262,14 @@ static int open_file(struct lines *l, int fd)
 {
 	int r;
 
+	l->fd = fd;
 	elf_version(EV_CURRENT);
 	l->elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
 	if (l->elf && unpacked_size(l->elf) > UNPACKED_MAX)
 		return -EFBIG;
 	l->dwarf = l->elf ? dwarf_begin_elf(l->elf, DWARF_C_READ, NULL) : NULL;
+	if (l->dwarf && !named_alt_is_harmless(l->dwarf, fd))
+		return -ENOENT;
 	r = l->dwarf ? list_by_table(l) : -ENOENT;
 	if (!r && !l->n_ranges)
 		r = list_all(l);

@@ -18,7 +18,7 @@ struct line_frame {
 	uint32_t line; /* 0 unknown */
 };
 
-/* The debuginfo in an ELF file. -ENOENT: it has none; -EFBIG: it would take too much memory. `fd` is not taken over. */
+/* The debuginfo in an ELF file. -ENOENT: it has none; -EFBIG: it would take too much memory. `fd` is not taken over, and stays open as long. */
 int lines_open(int fd, struct lines **ret);
 struct lines *lines_close(struct lines *l);
 /*

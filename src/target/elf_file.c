@@ -197,18 +197,26 @@ static int read_sections(struct elf_file *f, Elf *elf)
 	return 0;
 }
 
+/* More than 65279 sections are counted in the first one's header. elf_begin makes room for as many as that says. */
+static bool has_too_many_sections(const struct elf_file *f, const Elf64_Ehdr *h)
+{
+	Elf64_Shdr first;
+
+	return !h->e_shnum && h->e_shoff && !elf_file_read(f, h->e_shoff, &first, sizeof(first)) &&
+	       first.sh_size > MAX_SECTIONS;
+}
+
 static int read_headers(struct elf_file *f)
 {
 	_cleanup_(elf_endp) Elf *elf = NULL;
-	unsigned char ident[EI_NIDENT];
-	GElf_Ehdr h;
+	Elf64_Ehdr h;
 	int r;
 
-	r = elf_file_read(f, 0, ident, sizeof(ident));
+	r = elf_file_read(f, 0, &h, sizeof(h));
 	if (r < 0)
 		return r == -ENODATA ? -ENOEXEC : r;
-	if (memcmp(ident, ELFMAG, SELFMAG) || ident[EI_CLASS] != ELFCLASS64 ||
-	    ident[EI_DATA] != ELFDATA2LSB)
+	if (memcmp(h.e_ident, ELFMAG, SELFMAG) || h.e_ident[EI_CLASS] != ELFCLASS64 ||
+	    h.e_ident[EI_DATA] != ELFDATA2LSB || has_too_many_sections(f, &h))
 		return -ENOEXEC;
 	elf_version(EV_CURRENT);
 	/* Not the mmap variant, see the head of elf_file.h. */

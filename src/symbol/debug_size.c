@@ -58,6 +58,13 @@ static const Elf_Data *section_of(Elf *elf, const char *name)
 	return NULL;
 }
 
+uint64_t debug_section_size(Elf *elf, const char *name)
+{
+	const Elf_Data *data = section_of(elf, name);
+
+	return data ? data->d_size : 0;
+}
+
 uint64_t line_program_size(Dwarf_Die *die, bool is_split)
 {
 	const Elf_Data *data = section_of(dwarf_getelf(dwarf_cu_getdwarf(die->cu)),

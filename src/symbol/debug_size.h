@@ -8,6 +8,8 @@
 
 /* Bytes of all compressed sections when they are unpacked, which dwarf_begin_elf does with each. */
 uint64_t unpacked_size(Elf *elf);
+/* Bytes of a section, unpacked, of a file that libdw has opened. 0: there is none. */
+uint64_t debug_section_size(Elf *elf, const char *name);
 /*
  * Bytes of the line program of a compilation unit, unpacked; of a unit in a .dwo file, of all that are there. libdw takes 100
  * times as much memory for it. 0: none.

@@ -28,6 +28,9 @@
 #define PROGRAM_MAX (8u << 20)
 #define PROGRAMS_MAX (32u << 20)
 #define UNPACKED_MAX (512u << 20) /* bytes of compressed sections */
+/* Bytes of sections that libdw makes lists of, 4 to 10 times as large. */
+#define ARANGES_MAX (64u << 20)
+#define ABBREVS_MAX (64u << 20)
 
 /* The code of a function, or of a copy of it that was inlined. */
 struct scope {
@@ -211,7 +214,8 @@ static int list_by_table(struct lines *l)
 	size_t n;
 	int r;
 
-	if (dwarf_getaranges(l->dwarf, &table, &n) || !n)
+	if (debug_section_size(l->elf, ".debug_aranges") > ARANGES_MAX ||
+	    dwarf_getaranges(l->dwarf, &table, &n) || !n)
 		return 0;
 	r = add_units_of(l, table, n);
 	for (size_t i = 0; i < n && !r; i++) {
@@ -268,6 +272,8 @@ static int open_file(struct lines *l, int fd)
 	if (l->elf && unpacked_size(l->elf) > UNPACKED_MAX)
 		return -EFBIG;
 	l->dwarf = l->elf ? dwarf_begin_elf(l->elf, DWARF_C_READ, NULL) : NULL;
+	if (l->dwarf && debug_section_size(l->elf, ".debug_abbrev") > ABBREVS_MAX)
+		return -EFBIG;
 	if (l->dwarf && !named_alt_is_harmless(l->dwarf, fd))
 		return -ENOENT;
 	r = l->dwarf ? list_by_table(l) : -ENOENT;

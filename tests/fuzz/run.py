@@ -59,7 +59,7 @@ def tail_of(path):
 def command_of(target, build, seconds):
     """libFuzzer's command line; the first folder takes what it finds, the others are only read."""
     corpus, found = build / "corpus" / target, build / "found" / target
-    folders = [HERE / "corpus" / target, HERE / "regressions" / target]
+    folders = [HERE / "corpus" / target]  # not the regressions: what is made of bombs are bombs
     if target in SEEDS:
         folders.append(build / "tests" / "fuzz" / "seeds" / SEEDS[target])
     for folder in (corpus, found):

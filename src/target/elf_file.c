@@ -238,7 +238,11 @@ int elf_file_open(const char *path, struct elf_file **ret, struct rs_error *err)
 
 	if (!f)
 		return error_set(err, -ENOMEM, "out of memory");
-	/* O_NONBLOCK: a FIFO put in the file's place must not hold us. */
+	f->fd = -1;
+	/* Devices may do anything when they are opened. */
+	if (!stat(path, &st) && !S_ISREG(st.st_mode))
+		return error_set(err, -ENOEXEC, "%s is not a regular file", path);
+	/* O_NONBLOCK: a FIFO put in the file's place since then must not hold us. */
 	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (f->fd < 0)
 		return error_set(err, -errno, "cannot open %s: %m", path);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Debuginfo that names a FIFO where it should name a file: opening that would wait for ever. */
+/* A FIFO where a file should be, by that name or because debuginfo names it: opening it would wait for ever. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +15,8 @@
 
 #include "../fuzz/sections.h"
 #include "symbol/lines.h"
+#include "target/elf_file.h"
+#include "target/target.h"
 
 static char fifo[] = "/tmp/rs-fifo-XXXXXX/it";
 
@@ -103,6 +107,22 @@ static void an_alternative_file(void **state)
 	assert_true(open_sections(&c) < 0);
 }
 
+/* Nor is one opened that the target has mapped or linked. */
+static void an_elf_file(void **state)
+{
+	int watch = inotify_init1(IN_NONBLOCK);
+	struct inotify_event opened;
+	struct elf_file *f = NULL;
+	struct rs_error err;
+
+	assert_true(watch >= 0 && inotify_add_watch(watch, fifo, IN_OPEN) >= 0);
+	assert_int_equal(elf_file_open(fifo, &f, &err), -ENOEXEC);
+	assert_true(read(watch, &opened, sizeof(opened)) < 0);
+	assert_true(fcntl(STDIN_FILENO, F_GETFD) >=
+		    0); /* nor is anything closed that was not opened */
+	close(watch);
+}
+
 static int setup(void **state)
 {
 	char *slash = strrchr(fifo, '/');
@@ -126,6 +146,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_dwo_file),
 		cmocka_unit_test(an_alternative_file),
+		cmocka_unit_test(an_elf_file),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

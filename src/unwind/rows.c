@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "target/eh_frame.h"
+#include "unwind/harmless.h"
 
 /* DWARF numbers of x86-64 registers (System V ABI, figure 3.36). */
 enum { DW_RBP = 6, DW_RSP = 7, DW_RETURN = 16 };
@@ -272,13 +273,16 @@ static uint64_t *list_starts(const struct unwind_index *x, size_t *ret_n)
 
 static int read_rows(Elf *elf, const struct unwind_index *functions, struct unwind_rows *ret)
 {
-	_cleanup_(cfi_endp) Dwarf_CFI *cfi = dwarf_getcfi_elf(elf);
+	_cleanup_(cfi_endp) Dwarf_CFI *cfi = NULL;
 	_cleanup_free_
 	uint64_t *starts = NULL;
-	struct builder b = { .cfi = cfi, .until_s = cpu_s() + CPU_S_MAX };
+	struct builder b = { .until_s = cpu_s() + CPU_S_MAX };
 	size_t n = 0;
 	int r = 0;
 
+	if (!frames_are_harmless(elf, functions))
+		return -EBADMSG;
+	b.cfi = cfi = dwarf_getcfi_elf(elf);
 	if (!cfi)
 		return 0;
 	starts = list_starts(functions, &n);

@@ -17,7 +17,8 @@ struct unwind_rows {
 
 /*
  * Compiles the call frame information of a file. 0 with no rows when it has none that is known; -ENOMEM; -EFBIG when it
- * lies above 4 GB, has more than RS_UNWIND_ROWS_MAX, or would take too much memory to read. What is malformed is left out: a stack ends there.
+ * lies above 4 GB, has more than RS_UNWIND_ROWS_MAX, or would take too much memory to read;
+ * -EBADMSG: see frames_are_harmless. What is malformed is left out: a stack ends there.
  */
 int unwind_rows_read(const struct elf_file *file, struct unwind_rows *ret);
 /* The same for an image in memory, such as the vDSO's. It is not changed, and not needed afterwards. */

@@ -20,13 +20,49 @@
 
 static int n_run, n_failed;
 
+static void run(const char *name, const uint8_t *bytes, size_t n)
+{
+	/* Of the size of the input, so that a sanitizer sees who reads on. */
+	uint8_t *data = malloc(n ? n : 1);
+	struct rusage used;
+	bool is_small;
+
+	FUZZ_CHECK(data);
+	memcpy(data, bytes, n);
+	printf("# %s\n", name);
+	fflush(stdout);
+	alarm(SECONDS_MAX);
+	LLVMFuzzerTestOneInput(data, n);
+	alarm(0);
+	free(data);
+	getrusage(RUSAGE_SELF, &used);
+	is_small = used.ru_maxrss <= RESIDENT_MAX_KB;
+	n_failed += !is_small;
+	printf("%s %d - %s\n", is_small ? "ok" : "not ok", ++n_run, name);
+}
+
+/* Inputs one after the other, each behind its length (4 bytes, little-endian). */
+static void run_pack(const char *name, const uint8_t *bytes, size_t n)
+{
+	struct fuzz_input in = { bytes, bytes + n };
+
+	for (int i = 0; in.p < in.end; i++) {
+		struct fuzz_input one = fuzz_take_part(&in, fuzz_take(&in, 4));
+		char full[300];
+
+		snprintf(full, sizeof(full), "%s#%d", name, i);
+		run(full, one.p, (size_t)(one.end - one.p));
+	}
+}
+
 static void run_file(const char *path)
 {
 	_cleanup_free_
 	uint8_t *data = malloc(INPUT_MAX);
 	_cleanup_fclose_
 	FILE *in = fopen(path, "re");
-	struct rusage used;
+	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	const char *dot = strrchr(name, '.');
 	size_t n;
 
 	if (!data || !in) {
@@ -34,17 +70,10 @@ static void run_file(const char *path)
 		exit(1);
 	}
 	n = fread(data, 1, INPUT_MAX, in);
-	printf("# %s\n", path);
-	fflush(stdout);
-	alarm(SECONDS_MAX);
-	/* Of the size of the input, so that a sanitizer sees who reads on. */
-	data = realloc(data, n ? n : 1);
-	LLVMFuzzerTestOneInput(data, n);
-	alarm(0);
-	getrusage(RUSAGE_SELF, &used);
-	n_failed += used.ru_maxrss > RESIDENT_MAX_KB;
-	printf("%s %d - %s\n", used.ru_maxrss > RESIDENT_MAX_KB ? "not ok" : "ok", ++n_run,
-	       strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
+	if (dot && !strcmp(dot, ".pack"))
+		run_pack(name, data, n);
+	else
+		run(name, data, n);
 }
 
 static int is_input(const struct dirent *e)

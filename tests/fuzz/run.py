@@ -5,14 +5,19 @@
 Inputs that add coverage are kept in BUILD/corpus/TARGET, the next run goes on from them. What
 crashes, hangs or takes too much memory is in BUILD/found/TARGET; the exit code is 1 then.
 
-usage: tests/fuzz/run.py [--build DIR] [--minutes N] [--jobs N] [TARGET]...
+With --pack nothing is fuzzed: of the inputs that are there the smallest that together reach most are
+written to corpus/TARGET.pack, which is kept and is where the next run begins.
+
+usage: tests/fuzz/run.py [--build DIR] [--minutes N] [--jobs N] [--pack] [TARGET]...
 """
 
 import argparse
+import hashlib
 import os
 import re
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +25,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 MEMORY_MB = 512
 TAIL = 65536
+PACK, PACKED = 8192, 1024  # bytes of a pack, and of an input in it
 INPUT_S = 10  # one input may take
 LONGEST = {"code": 4097, "comm": 15, "elf": 16384, "lines": 16384, "memory": 9000, "name": 2048, "object": 16384,
            "options": 512, "rows": 16384, "text": 1024, "unwind": 16384}
@@ -73,6 +79,32 @@ def command_of(target, build, seconds):
             str(corpus), *(str(f) for f in folders if f.is_dir())]
 
 
+def unpack(target, folder):
+    """The inputs of corpus/TARGET.pack: each behind its length, of four bytes."""
+    pack = HERE / "corpus" / f"{target}.pack"
+    data = pack.read_bytes() if pack.exists() else b""
+    while data:
+        size = int.from_bytes(data[:4], "little")
+        content, data = data[4:4 + size], data[4 + size:]
+        (folder / hashlib.sha1(content).hexdigest()).write_bytes(content)
+
+
+def pack(target, build):
+    """Keeps the smallest of the inputs that together reach all that is reached."""
+    with tempfile.TemporaryDirectory() as best:
+        subprocess.run([str(build / "tests" / "fuzz" / f"fuzz_{target}"), "-set_cover_merge=1",
+                        "-use_value_profile=0", f"-max_len={PACKED}", best,
+                        str(build / "corpus" / target)], capture_output=True, check=True,
+                       timeout=300)
+        inputs = sorted((p.read_bytes() for p in Path(best).iterdir()), key=len)
+    out = b""
+    for content in inputs:
+        if len(out) + 4 + len(content) <= PACK:
+            out += len(content).to_bytes(4, "little") + content
+    (HERE / "corpus" / f"{target}.pack").write_bytes(out)
+    print(f"fuzz: {target}.pack: {len(out):,} bytes of {len(inputs)} inputs")
+
+
 def fuzz(target, build, seconds):
     """Runs until the time is over; what is found does not end it early, but one of its kind is enough."""
     result = Result(target)
@@ -80,6 +112,7 @@ def fuzz(target, build, seconds):
                    "ASAN_OPTIONS": "detect_leaks=1:allocator_may_return_null=1:quarantine_size_mb=32"}
     log = build / "found" / f"{target}.log"
     command = command_of(target, build, seconds)
+    unpack(target, build / "corpus" / target)
     with log.open("w") as output:
         subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                        env=environment, check=False)
@@ -101,6 +134,7 @@ def main(arguments):
     parser.add_argument("--build", type=Path, default=HERE.parent.parent / "build-fuzz")
     parser.add_argument("--minutes", type=float, default=1, help="for each target (default: 1)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="targets at a time")
+    parser.add_argument("--pack", action="store_true", help="keep the best inputs")
     parser.add_argument("targets", nargs="*", metavar="TARGET")
     options = parser.parse_args(arguments)
     known = sorted(p.stem.removeprefix("fuzz_") for p in HERE.glob("fuzz_*.c"))
@@ -108,6 +142,11 @@ def main(arguments):
     if unknown:
         parser.error(f"no such target: {', '.join(sorted(unknown))}")
     build = options.build.resolve()
+    if options.pack:
+        for target in options.targets or known:
+            if target not in SEEDS:  # those have their seeds
+                pack(target, build)
+        return 0
     seconds = max(1, round(60 * options.minutes))
     with ThreadPoolExecutor(options.jobs) as pool:
         results = list(pool.map(lambda t: fuzz(t, build, seconds), options.targets or known))

@@ -10,6 +10,7 @@
 #   make bench      the cost measurements; writes doc/OVERHEAD.md's table, fails when a promise is broken
 #   make cycle      200 times attach, detach and kill: nothing may be left behind
 #   make fuzz       hostile files and memory, made up by libFuzzer: MINUTES=30 for each of the readers, JOBS at a time
+#   make vm         the example under other kernels of the distribution, in a virtual machine
 #   make check      layers, formatting, documentation
 #   make install    to $(DESTDIR)$(PREFIX)
 #   make clean      remove what was built
@@ -18,7 +19,7 @@ BUILD = build
 PREFIX = /usr/local
 ENV = . ./tools/env.sh &&
 
-.PHONY: all build asan examples demo test truth healthy foreign bench cycle fuzz check format tidy install clean
+.PHONY: all build asan examples demo test truth healthy foreign bench cycle fuzz vm check format tidy install clean
 
 all: build
 
@@ -83,6 +84,11 @@ fuzz:
 	@$(MAKE) --no-print-directory build-fuzz/build.ninja
 	$(ENV) ninja -C build-fuzz
 	$(ENV) $$PYTHON tests/fuzz/run.py --build build-fuzz --minutes $(MINUTES) --jobs $(JOBS)
+
+vm:
+	tools/bootstrap.sh test vm
+	$(MAKE) --no-print-directory build examples
+	$(ENV) $$PYTHON tests/vm/run.py
 
 check: build
 	$(ENV) $$PYTHON tools/check_layers.py

@@ -10,6 +10,7 @@
 #   test    what `make test` and `make truth` need beyond that
 #   bench   the other profilers that `make bench` runs beside ours
 #   fuzz    what `make fuzz` needs beyond that: clang's own fuzzer and sanitizers
+#   vm      the virtual machine of `make vm`, and what is put into it; kernels come from apt
 #   foreign what `make foreign` delays system calls with; programs that cannot be had are skipped
 set -eu
 
@@ -53,6 +54,9 @@ test  pymod  jsonschema            python3-jsonschema python3-jsonschema    pyth
 test  cmd    setpriv               util-linux        util-linux             util-linux
 test  cmd    bpftrace              bpftrace          bpftrace               bpftrace
 fuzz fuzzer  -fsanitize=fuzzer     libclang-rt-dev|libclang-common-14-dev compiler-rt compiler-rt
+vm   cmd    qemu-system-x86_64   qemu-system-x86   qemu-system-x86-core   qemu-system-x86
+vm   cmd    busybox              busybox-static    busybox                busybox
+vm   cmd    cpio                 cpio              cpio                   cpio
 foreign cmd  strace                strace            strace                 strace
 bench bcc    offcputime            bpfcc-tools       bcc-tools              bcc-tools
 bench perf   perf                  linux-perf|linux-tools-KERNEL|linux-tools-generic perf perf
@@ -259,7 +263,7 @@ for word in "$@"; do
 	case $word in
 	--dry-run) is_dry=yes ;;
 	build) ;;
-	test | bench | fuzz | foreign) groups="$groups $word" ;;
+	test | bench | fuzz | vm | foreign) groups="$groups $word" ;;
 	-h | --help) usage 0 ;;
 	*) usage 2 >&2 ;;
 	esac

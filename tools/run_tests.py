@@ -188,6 +188,7 @@ def all_parts(build, python):
         meson_part("unit tests", build),
         meson_part("unit tests, sanitizers", asan),
         pytest_part("truth harness", truth, python, build, is_root=False),
+        pytest_part("vm harness", ROOT / "tests/vm", python, build, is_root=False),
         pytest_part("cost harness", ROOT / "bench", python, build, is_root=True),
         pytest_part("end to end", ROOT / "tests" / "e2e", python, build, is_root=True),
         Part("truth, short", [python, str(truth / "run.py"), "--short"],

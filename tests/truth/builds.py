@@ -11,29 +11,49 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
+# Beside the workspace, as paths in the programs are to be as those of dependencies.
+VENDOR = PROGRAMS.parent / "vendor"
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "build" / "truth"
 NEWEST = "Cargo.lock"
 
 
 @dataclass(frozen=True)
 class Build:
-    """One way to build. `lock` is the lock file that chooses the Tokio version."""
+    """One way to build. `lock` is the lock file that chooses the Tokio version; `mangling` is None for a program without
+    symbols, `has_lines` says that there is debuginfo, and with it the names of inlined functions: with their paths, unless
+    there are `only_lines`."""
 
     profile: str = "release"
     flags: str = ""
     lock: str = NEWEST
     is_object: bool = False
     panics_abort: bool = False
+    mangling: str = "legacy"
+    has_lines: bool = False
+    only_lines: bool = False
+
+    @property
+    def has_functions(self):
+        return self.has_lines or self.mangling is not None
+
+    @property
+    def has_types(self):
+        """Whether it says of each function for which types it was made."""
+        return self.has_lines or self.mangling == "v0"
 
 
 TOKIO_VERSIONS = ("1.23.1", "1.28.2", "1.38.2", "1.44.2", "1.47.1")
 
 BUILDS = {
     "release": Build(),
-    "lto-abort": Build(profile="lto-abort", panics_abort=True),
-    "small": Build(profile="small"),
-    "debug": Build(profile="dev"),
-    "v0": Build(flags="-Csymbol-mangling-version=v0"),
+    "lto-abort": Build(profile="lto-abort", panics_abort=True, mangling=None),
+    "small": Build(profile="small", mangling=None),
+    "stripped": Build(profile="stripped", mangling=None),
+    "debug": Build(profile="dev", has_lines=True),
+    "lines": Build(profile="lines", has_lines=True, only_lines=True),
+    "limited": Build(profile="limited", has_lines=True),
+    "lto-debug": Build(profile="lto-debug", has_lines=True),
+    "v0": Build(flags="-Csymbol-mangling-version=v0", mangling="v0"),
     "static-pie": Build(flags="-Ctarget-feature=+crt-static -Crelocation-model=pie"),
     "no-pie": Build(flags="-Crelocation-model=static"),
     "object": Build(is_object=True),
@@ -59,11 +79,16 @@ def source_for(build, folder):
     """The workspace itself, or a copy of it with the other lock file."""
     if build.lock == NEWEST:
         return PROGRAMS
-    copy = folder / "source" / Path(build.lock).stem
-    # copy2 keeps the times: what did not change is not built again.
-    shutil.copytree(PROGRAMS, copy, dirs_exist_ok=True, ignore=shutil.ignore_patterns("target"))
+    copy = copy_of_sources(folder, Path(build.lock).stem)
     shutil.copy2(PROGRAMS / build.lock, copy / NEWEST)
     return copy
+
+
+def copy_of_sources(folder, name):
+    # copy2 keeps the times: what did not change is not built again.
+    for source, copy in ((PROGRAMS, folder / "source" / name), (VENDOR, folder / "source" / VENDOR.name)):
+        shutil.copytree(source, copy, dirs_exist_ok=True, ignore=shutil.ignore_patterns("target"))
+    return folder / "source" / name
 
 
 def target_folder(build, folder):
@@ -118,8 +143,7 @@ def relock(folder):
     cargo(["update", "--quiet"], PROGRAMS)
     for version in TOKIO_VERSIONS:
         lock = PROGRAMS / "locks" / f"tokio-{version}.lock"
-        copy = folder / "source" / lock.stem
-        shutil.copytree(PROGRAMS, copy, dirs_exist_ok=True)
+        copy = copy_of_sources(folder, lock.stem)
         cargo(["update", "--quiet", "--package", "tokio", "--precise", version], copy)
         shutil.copy2(copy / NEWEST, lock)
 

@@ -2,6 +2,7 @@
 """What the profiler must reach: one table, and the tolerances the scorer works with."""
 
 from dataclasses import dataclass
+from typing import Callable
 
 MS = 1_000_000
 US = 1_000
@@ -18,6 +19,8 @@ AT_ONCE_NS = MS // 10
 COMPLETION_NS = 50 * US
 # An ongoing block is to be noticed this late at most.
 ONGOING_LATE_NS = 10 * MS
+# Stacks begin this long after the hello at the latest: the tables to walk them by are made meanwhile.
+STACKS_READY_NS = 1000 * MS
 # A stall of the machine this near to an edge of a poll excuses the error of that edge.
 STALL_NEAR_NS = 2 * MS
 
@@ -48,6 +51,19 @@ class Floor:
         return value <= wanted if self.is_most else value >= wanted
 
 
+@dataclass(frozen=True)
+class BuildFloor:
+    """`metric` of all runs of a build must be at least `least` (if is_most: at most), where the build has what it takes."""
+
+    metric: str
+    least: float
+    is_for: Callable
+    is_most: bool = False
+
+    def holds(self, value):
+        return value is None or (value <= self.least if self.is_most else value >= self.least)
+
+
 # Percentages, milliseconds and counts, as named in score.py `Tally.metrics`.
 FLOORS = (
     Floor("recall", 100, 100),
@@ -67,6 +83,19 @@ FLOORS = (
     Floor("problems", 0, 0, is_most=True),
 )
 
+BUILD_FLOORS = (
+    BuildFloor("stack", 99.5, lambda build: True),
+    BuildFloor("complete", 99.5, lambda build: True),
+    BuildFloor("culprit", 99, lambda build: build.has_functions),
+    # Or a profiler that tells none would pass.
+    BuildFloor("hidden_percent", 5, lambda build: build.has_functions, is_most=True),
+    BuildFloor("line", 99, lambda build: build.has_lines),
+    BuildFloor("name", 100, lambda build: build.has_types),
+    BuildFloor("name", 95, lambda build: build.has_functions),
+    BuildFloor("task_line", 95, lambda build: True),
+    BuildFloor("wrong_names", 0, lambda build: True, is_most=True),
+)
+
 # For `make test`: a few seconds on a machine that does other things meanwhile. Totals only; what a regression breaks
 # shows here, what the profiler promises is measured by the long run.
 SHORT_FLOORS = (
@@ -80,4 +109,11 @@ SHORT_FLOORS = (
     Floor("error_p50_ms", 0.5, 0.2, is_most=True, per_row=False),
     Floor("error_p99_ms", 10, 5, is_most=True, per_row=False),
     Floor("problems", 0, 0, is_most=True),
+)
+SHORT_BUILD_FLOORS = (
+    BuildFloor("complete", 98, lambda build: True),
+    BuildFloor("culprit", 96, lambda build: build.has_functions),
+    BuildFloor("hidden_percent", 5, lambda build: build.has_functions, is_most=True),
+    BuildFloor("line", 96, lambda build: build.has_lines),
+    BuildFloor("wrong_names", 0, lambda build: True, is_most=True),
 )

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import floors
+import paths
 import truthlog
 from match import Settings, own_times
 
@@ -39,7 +40,23 @@ def block(truth, span, pid, noise):
         "phase": "drop" if span.kind == truthlog.DROP else "poll", "polls": 1,
         "cause": cause if known else "starved",
         "oncpu_ns": span.cpu + noise, "offcpu_ns": off, "runq_ns": span.runq,
+        **place(truth.answers.get(span.answer)), "task": future(truth.future_of(span)),
     }
+
+
+def place(answer):
+    if answer is None:
+        return {"frames": [{"fn": None, "file": None, "line": None}], "culprit": None, "complete": True}
+    frame = {"fn": answer.path, "file": answer.file, "line": answer.line}
+    return {"frames": [frame], "culprit": 0, "complete": True}
+
+
+def future(answer):
+    if answer is None or answer.body is None:
+        return {"name": None, "file": None, "line": None, "name_source": None}
+    (first, _last), *_more = answer.lines()
+    name = "::".join(part for part in answer.body if part != paths.CLOSURE)
+    return {"name": name, "file": answer.source_file(), "line": first, "name_source": "v0"}
 
 
 def ongoing(report):
@@ -62,6 +79,14 @@ def flawed(reports, flaw):
         middle["task_id"] = 10**9
     elif flaw == "bound":
         middle["duration_ns"] += 20 * floors.MS
+    elif flaw == "culprit":
+        for report in reports:
+            report["frames"][0]["fn"] = "truth::other"
+    elif flaw == "name":
+        reports[-1]["task"]["name"] = "truth::other"
+    elif flaw == "stack":
+        for report in reports:
+            report["complete"] = False
     return reports
 
 

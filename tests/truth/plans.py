@@ -9,7 +9,7 @@ import builds
 
 MODES = ("sampled", "exact")
 SCORED = (
-    "multi", "current", "localset", "sets", "runtimes", "nested", "migrate", "pressure", "sweep",
+    "multi", "current", "localset", "sets", "runtimes", "nested", "places", "migrate", "pressure", "sweep",
     "storm", "root", "long", "unconstrained", "healthy",
 )
 # Nothing in them blocks; `calm` has no hogs beside it, and so no blocks of its own to be scored.
@@ -39,7 +39,8 @@ class Case:
 _SHORT = (
     ("release", "sampled", SCORED),
     ("release", "exact",
-     ("multi", "localset", "nested", "sweep", "storm", "root", "healthy")),
+     ("multi", "localset", "nested", "places", "sweep", "storm", "root", "healthy")),
+    ("limited", "sampled", ("places",)),
     ("lto-abort", "sampled", ("multi", "current")),
     ("lto-abort", "exact", ("multi",)),
     ("object", "sampled", ("multi",)),

@@ -23,6 +23,7 @@ import plans
 import score
 import table
 import truthlog
+import where
 from match import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,6 +152,8 @@ def tool_command(options, case, pid, folder):
 
 def record(case, command, options, folder):
     """Runs program and profiler together. Returns (go, done) in ns."""
+    # For score.py, should the logs be kept: the build, and the file with the code.
+    (folder / "build").write_text(f"{case.build}\n{command[-1]}\n")
     environment = {**os.environ, "TRUTH_DIR": str(folder), "TRUTH_SCRATCH": str(options.folder)}
     arguments = [*command, case.program, str(case.seconds), str(case.seed)]
     pipe = subprocess.PIPE
@@ -176,12 +179,12 @@ def record(case, command, options, folder):
     return since, until
 
 
-def score_case(case, since, until, stalls, folder):
+def score_case(case, since, until, stalls, binary, folder):
     events, bad = score.read_events(folder / "blocks.ndjson")
     run = score.Run(
         truth=truthlog.read(folder), events=events, settings=Settings.of(case.mode, events), since=since,
         until=until, stalls=stalls.between(since, until), bad_lines=bad,
-        is_healthy=case.program in plans.HEALTHY, has_hogs=case.program in plans.WITH_HOGS,
+        is_healthy=case.program in plans.HEALTHY, has_hogs=case.program in plans.WITH_HOGS, binary=binary,
     )
     return score.score(run)
 
@@ -195,12 +198,15 @@ class Session:
         self.clock_output = clock_output
         self.rows = []
         self.totals = {}
+        self.of_builds = {}
+        self.binaries = {}
         self.failures = []
         is_chosen = (options.long or options.healthy or options.builds or options.programs
                      or options.modes)
         self.is_short = not is_chosen
         self.second_tries = 0
         self.floors = floors.SHORT_FLOORS if self.is_short else floors.FLOORS
+        self.build_floors = floors.SHORT_BUILD_FLOORS if self.is_short else floors.BUILD_FLOORS
         self.started = time.monotonic()
 
     def run(self, case):
@@ -208,7 +214,7 @@ class Session:
         try:
             since, until = record(case, self.commands[case.build], self.options, folder)
             stalls, _is_first = score.read_stalls(self.clock_output)
-            tallies = score_case(case, since, until, stalls, folder)
+            tallies = score_case(case, since, until, stalls, self._binary(case.build), folder)
         except (RunError, truthlog.LogError, OSError) as error:
             tallies = {case.mode: score.Tally(case.mode, problems=[str(error)])}
         finally:
@@ -216,6 +222,11 @@ class Session:
         for tally in tallies.values():
             if tally.expected or tally.reported or tally.problems or tally.timing == case.mode:
                 self._add(case, tally)
+
+    def _binary(self, build):
+        if build not in self.binaries:
+            self.binaries[build] = where.Binary.of(builds.BUILDS[build], self.commands[build][-1])
+        return self.binaries[build]
 
     def _keep(self, case, folder):
         if self.options.keep:
@@ -228,6 +239,7 @@ class Session:
     def _add(self, case, tally):
         self.rows.append((case.build, case.program, case.mode, tally))
         self.totals.setdefault((case.mode, tally.timing), score.Tally(tally.timing)).add(tally)
+        self.of_builds.setdefault((case.build, case.mode), score.Tally(case.mode)).add(tally)
         print(table.row(case.build, case.program, case.mode, tally), flush=True)
         for problem in tally.problems[:5]:
             print(f"    problem: {problem}")
@@ -248,6 +260,21 @@ class Session:
             for failure in row[3].failures(True, self.floors):
                 self._fail(row[2], f"all {table.mode_name(row[2], row[3])}", failure)
 
+        self._judge_builds()
+
+    def _judge_builds(self):
+        print("\nplaces and names")
+        print(table.header(table.BUILD_COLUMNS))
+        for build, mode, tally in self.build_rows():
+            print(table.build_row(build, mode, tally))
+            for text, count in tally.places.most_common(self.options.notes):
+                print(f"    {count} times {text}")
+            for failure in tally.build_failures(builds.BUILDS[build], self.build_floors):
+                self._fail(mode, f"{build} {mode}", failure)
+
+    def build_rows(self):
+        return [(build, mode, tally) for (build, mode), tally in self.of_builds.items()]
+
     def second_try(self, cases):
         """Forgets and repeats the modes in which something failed. For the short run, whose few blocks do not tell a
         disturbed machine from a regression: that one fails twice."""
@@ -259,6 +286,7 @@ class Session:
         self.failures.clear()
         self.rows = [row for row in self.rows if row[2] not in modes]
         self.totals = {key: tally for key, tally in self.totals.items() if key[0] not in modes}
+        self.of_builds = {key: tally for key, tally in self.of_builds.items() if key[1] not in modes}
         for case in cases:
             if case.mode in modes:
                 self.run(case)
@@ -296,9 +324,11 @@ class Session:
     def _write(self, summary):
         rows = self.rows + self.total_rows()
         if self.options.json:
-            table.write_json(self.options.json, rows, summary, [text for _mode, text in self.failures])
+            failures = [text for _mode, text in self.failures]
+            table.write_json(self.options.json, rows, self.build_rows(), summary, failures)
         if self.options.accuracy:
-            text = f"{table.markdown(self.total_rows() + self.rows)}\n\n{table.LEGEND}\n\n{summary}"
+            tables = (table.build_markdown(self.build_rows()), table.markdown(self.total_rows() + self.rows))
+            text = "\n\n".join([*tables, table.LEGEND, summary])
             table.write_between_markers(self.options.accuracy, text)
 
 

@@ -6,12 +6,15 @@ import argparse
 import json
 import sys
 from bisect import bisect_left
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import builds
 import floors
 import table
 import truthlog
+import where
 from match import Matcher, Settings, candidates, overlap
 
 # Fields a `block` line must have with a number in it, or it cannot be scored.
@@ -74,7 +77,8 @@ def share(right, wrong):
 
 
 # What is counted as right and wrong; each becomes a percentage.
-PAIRS = ("bound_kept", "task_id", "role", "cause", "phase", "parts_add_up", "ongoing")
+PAIRS = ("bound_kept", "task_id", "role", "cause", "phase", "parts_add_up", "ongoing",
+         "stack", "complete", "culprit", "line", "name", "task_line", "unmarked")
 
 
 @dataclass
@@ -91,6 +95,7 @@ class Tally:
     merged_polls: int = 0
     disturbed: int = 0
     healthy_false: int = 0
+    hidden: int = 0
     stalls: int = 0
     stalled_ns: int = 0
     right: dict = field(default_factory=lambda: dict.fromkeys(PAIRS, 0))
@@ -102,6 +107,7 @@ class Tally:
     offcpu_sleep: list = field(default_factory=list)
     problems: list = field(default_factory=list)
     notes: list = field(default_factory=list)
+    places: Counter = field(default_factory=Counter)
 
     def count(self, what, is_right):
         (self.right if is_right else self.wrong)[what] += 1
@@ -132,19 +138,31 @@ class Tally:
             "bound_max_over_ms": _in_ms(max(self.bounds_over, default=None)),
             "offcpu_p99_ms": _in_ms(percentile(self.offcpu, 0.99)),
             "offcpu_sleep_p99_ms": _in_ms(percentile(self.offcpu_sleep, 0.99)),
+            "hidden_percent": share(self.hidden, self.right["culprit"] + self.wrong["culprit"]),
+            "wrong_names": self.wrong["unmarked"],
             "healthy_false": self.healthy_false,
             "problems": len(self.problems),
         }
 
     def failures(self, is_total, table=floors.FLOORS):
         """The floors of that table that do not hold, as sentences."""
-        values = self.metrics()
         return [
-            f"{floor.metric} {values[floor.metric]:.4g}"
-            f" ({'at most' if floor.is_most else 'at least'} {floor.value(self.timing):g})"
+            self._failure(floor, floor.value(self.timing))
             for floor in table
-            if floor.per_row != is_total and not floor.holds(values[floor.metric], self.timing)
+            if floor.per_row != is_total and not floor.holds(self.metrics()[floor.metric], self.timing)
         ]
+
+    def build_failures(self, build, table=floors.BUILD_FLOORS):
+        """The same of all runs of one build."""
+        return [
+            self._failure(floor, floor.least)
+            for floor in table
+            if floor.is_for(build) and not floor.holds(self.metrics()[floor.metric])
+        ]
+
+    def _failure(self, floor, wanted):
+        value = self.metrics()[floor.metric]
+        return f"{floor.metric} {value:.4g} ({'at most' if floor.is_most else 'at least'} {wanted:g})"
 
 
 def _in_ms(ns):
@@ -164,6 +182,7 @@ class Run:
     is_healthy: bool = False
     has_hogs: bool = False
     bad_lines: list = field(default_factory=list)
+    binary: where.Binary = where.Binary()
 
     @property
     def hello_ns(self):
@@ -259,6 +278,7 @@ def _score_match(run, match, tally):
         tally.merged += 1
         tally.merged_polls += len(match.spans)
     _score_who(run, match, tally)
+    where.judge(run, match, tally)
     if not report["is_bounded"]:
         _score_unbounded(run, match, tally)
         return
@@ -443,17 +463,22 @@ def main():
     events, bad = read_events(options.folder / "blocks.ndjson")
     stalls = read_stalls(options.folder / "stalls")[0]
     since, until = map(int, (options.folder / "times").read_text().split())
+    name, path = (options.folder / "build").read_text().splitlines()
+    build = builds.BUILDS[name]
     run = Run(truthlog.read(options.folder), events, Settings.of(options.mode, events), since, until,
-              stalls.between(since, until), bad_lines=bad)
-    tallies = score(run)
+              stalls.between(since, until), bad_lines=bad, binary=where.Binary.of(build, path))
+    tallies, whole = score(run), Tally(options.mode)
     print(table.header())
     failures = 0
     for tally in tallies.values():
+        whole.add(tally)
         if tally.expected or tally.reported or tally.problems:
-            print(table.row("-", "-", options.mode, tally))
+            print(table.row(name, "-", options.mode, tally))
             print("".join(f"  {note}\n" for note in tally.notes), end="")
             failures += len(tally.failures(False) + tally.failures(True))
-    return 1 if failures else 0
+    print(table.header(table.BUILD_COLUMNS), table.build_row(name, options.mode, whole), sep="\n")
+    print("".join(f"  {count} times {text}\n" for text, count in whole.places.most_common()), end="")
+    return 1 if failures or whole.build_failures(build) else 0
 
 
 if __name__ == "__main__":

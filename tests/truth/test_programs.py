@@ -73,6 +73,27 @@ def test_every_cause_occurs_and_shows(result, program):
         assert span.true_cause() in (span.cause, "starved", "cpu", None)
 
 
+@pytest.mark.parametrize("program", plans.PROGRAMS)
+def test_every_block_and_task_says_what_is_right_of_it(result, program):
+    one = result(program)
+    for span in (block for block in one.blocks if block.kind != truthlog.IN_PLACE):
+        answer = one.truth.answers.get(span.answer)
+        if span.true_cause() == span.cause is not None:
+            assert answer.kind == "block" and span.answer_ns <= span.duration
+            assert answer.lines()[0][0] == answer.line
+        future = one.truth.future_of(span)
+        assert span.is_root or future.kind == "task"
+        if future and future.body:
+            assert future.lines()[0][1] > future.lines()[0][0] or len(future.lines()) > 1, future
+
+
+def test_places_are_many(result):
+    one = result("places")
+    places = {one.truth.answers[span.answer].path for span in one.blocks if span.answer}
+    assert len(places) > 15
+    assert {answer.kind for answer in one.truth.answers.values()} == {"block", "task"}
+
+
 def test_polls_last_as_long_as_asked(result):
     sleeps = [s for s in result("sweep").spans if s.cause == "sleep" and s.duration > 2 * MS]
     assert min(span.duration for span in sleeps) >= 3 * MS

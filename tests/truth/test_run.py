@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def run(tmp_path, tool, program="sweep", flaw=""):
-    arguments = ["--builds", "release", "--programs", program, "--modes", "exact", "--seconds", "1"]
+    arguments = ["--builds", "release", "--programs", program, "--modes", "exact", "--seconds", "2"]
     places = ["--tool", str(tool), "--folder", str(FOLDER), "--json", str(tmp_path / "out.json")]
     done = subprocess.run(
         [sys.executable, str(HERE / "run.py"), *arguments, *places],
@@ -34,12 +34,14 @@ def test_a_right_profiler_passes(tmp_path):
     done = run(tmp_path, HERE / "oracle.py")
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads((tmp_path / "out.json").read_text())["rows"]
+    assert rows[0]["culprit"] == rows[0]["name"] == 100 and rows[0]["line"] is None
     assert rows[0]["expected"] > 20 and rows[0]["found"] == rows[0]["expected"]
     assert max(len(line) for line in done.stdout.splitlines()) <= 120
 
 
 @pytest.mark.parametrize("flaw, floor", [("missed", "recall"), ("invented", "precision"),
-                                         ("wrong-id", "task_id"), ("bound", "bound_kept")])
+                                         ("wrong-id", "task_id"), ("bound", "bound_kept"),
+                                         ("culprit", "culprit"), ("name", "wrong_names"), ("stack", "complete")])
 def test_each_flaw_fails(tmp_path, flaw, floor):
     done = run(tmp_path, HERE / "oracle.py", flaw=flaw)
     assert done.returncode == 1, done.stdout + done.stderr

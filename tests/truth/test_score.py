@@ -26,21 +26,21 @@ class Log:
         self.records = []
         self.lost = 0
 
-    def spawn(self, task, task_id):
-        return self._add(task_id, 1, task, -1, truthlog.SPAWN, 0)
+    def spawn(self, task, task_id, answer=0):
+        return self._add(task_id, 1, task, -1, truthlog.SPAWN, 0, answer=(answer, 0))
 
     def poll(self, start, duration, task=1, parent=-1, kind=truthlog.POLL, roles=WORKER,
-             cause="sleep", off=None, runq=0.0, has_parts=True):
+             cause="sleep", off=None, runq=0.0, has_parts=True, answer=(0, 0)):
         off = duration if off is None else off
         times = (int(start * MS), int((start + duration) * MS) if duration else 0)
         cpu = max(0.0, duration - off - runq)
         more = (int(cpu * MS), int(runq * MS), int(off * MS))
         return self._add(*times, task, parent, kind, roles, CAUSE[cause],
-                         truthlog.PARTS if has_parts else 0, more)
+                         truthlog.PARTS if has_parts else 0, more, answer)
 
-    def _add(self, start, end, task, parent, kind, roles, cause=0, flags=0, more=(0, 0, 0)):
-        record = struct.pack("<QQIIBBBBHHQQQQ", start, end, task, parent + 1, kind, roles, cause,
-                             flags, 0, 0, *more, 0)
+    def _add(self, start, end, task, parent, kind, roles, cause=0, flags=0, more=(0, 0, 0), answer=(0, 0)):
+        record = struct.pack("<QQIIBBBBHHQQQII", start, end, task, parent + 1, kind, roles, cause,
+                             flags, 0, 0, *more, answer[0], int(answer[1] * 1000))
         self.records.append(record)
         return len(self.records) - 1
 

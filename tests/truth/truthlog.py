@@ -5,6 +5,8 @@ import struct
 from array import array
 from dataclasses import dataclass, field
 
+import answers
+
 HEADER = struct.Struct("<8sIIQQQ24x")
 MAGIC = b"TRUTHLG1"
 RECORD_BYTES = 64
@@ -14,7 +16,7 @@ POLL, DROP, IN_PLACE, SPAWN, ROOT = 1, 2, 3, 4, 5
 PANICKED, PARTS = 1, 2
 ROLES = {"worker": 1, "current_thread": 2, "local_set": 4, "block_on": 8}
 CAUSES = [None, "cpu", "sleep", "lock", "file", "socket", "pipe", "process", "page_fault"]
-# A cause is only scored where it is clear: at least this part of the block.
+# A cause or a place is only scored where it is clear: at least this part of the block.
 CLEAR = 0.6
 
 
@@ -35,6 +37,8 @@ class Span:
     cpu: int = 0
     runq: int = 0
     cause_ns: int = 0
+    answer: int = 0
+    answer_ns: int = 0
     inner: list = field(default_factory=list, repr=False)
     inside_in_place: bool = False
 
@@ -63,7 +67,11 @@ class Span:
         if self.cause not in (None, "cpu"):
             parts[self.cause] = min(self.cause_ns, self.offcpu)
         cause = max(parts, key=parts.get)
-        return cause if parts[cause] >= CLEAR * self.duration else None
+        return cause if is_clear(parts[cause], self.duration) else None
+
+
+def is_clear(part, whole):
+    return part >= CLEAR * whole
 
 
 class LogError(Exception):
@@ -81,6 +89,7 @@ class ThreadLog:
         self._who = array("Q", words[2::WORDS])
         self._what = array("Q", words[3::WORDS])
         self._more = (words[4::WORDS], words[5::WORDS], words[6::WORDS])
+        self._answer = words[7::WORDS]
 
     def __len__(self):
         return len(self.start)
@@ -94,14 +103,19 @@ class ThreadLog:
     def parent(self, index):
         return (self._who[index] >> 32) - 1
 
+    def answer(self, index):
+        """(number of the answer, how long the call took that it is about)."""
+        return self._answer[index] & 0xFFFFFFFF, (self._answer[index] >> 32) * 1000
+
     def span(self, index):
         what = self._what[index]
         cpu, runq, cause_ns = (words[index] for words in self._more)
+        answer, answer_ns = self.answer(index)
         return Span(
             tid=self.tid, index=index, start=self.start[index], end=self.end[index],
             task=self.task(index), kind=what & 0xFF, parent=self.parent(index),
             roles=what >> 8 & 0xFF, cause=CAUSES[what >> 16 & 0xFF], flags=what >> 24 & 0xFF,
-            cpu=cpu, runq=runq, cause_ns=cause_ns,
+            cpu=cpu, runq=runq, cause_ns=cause_ns, answer=answer, answer_ns=answer_ns,
         )
 
     def after(self, index):
@@ -141,17 +155,23 @@ def read_thread(path):
 class Truth:
     """Everything one program logged."""
 
-    def __init__(self, threads):
+    def __init__(self, threads, known_answers):
         self.threads = {thread.tid: thread for thread in threads}
-        self.ids = {}
+        self.answers = known_answers
+        self.ids, self._futures = {}, {}
         for thread in threads:
             for index in range(len(thread)):
                 if thread.kind(index) == SPAWN:
                     self.ids[thread.task(index)] = thread.start[index]
+                    self._futures[thread.task(index)] = thread.answer(index)[0]
 
     def task_id(self, span):
         """Tokio's id; None for a root future; 0 when it is not known."""
         return None if span.is_root else self.ids.get(span.task, 0)
+
+    def future_of(self, span):
+        """The answer about the kind of future that is polled or dropped; None for a root future."""
+        return None if span.is_root else self.answers.get(self._futures.get(span.task))
 
     def spans(self, at_least, until):
         """All that lasted `at_least`, nested as they were; what had not ended ends at `until`."""
@@ -181,4 +201,5 @@ def _long_spans(thread, at_least, until):
 
 
 def read(folder):
-    return Truth([read_thread(path) for path in sorted(folder.glob("*.truth"))])
+    threads = [read_thread(path) for path in sorted(folder.glob("*.truth"))]
+    return Truth(threads, answers.read(folder))

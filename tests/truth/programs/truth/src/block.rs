@@ -13,25 +13,27 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use truthlog::{window, Cause};
+use truthlog::{blocks, Cause};
 
 use crate::assistant::Assistant;
 use crate::fault::SlowPages;
 
+#[inline(never)]
 pub fn cpu(how_long: Duration) {
-    let start = Instant::now();
-    window(Cause::Cpu, || {
-        let mut value = 1u64;
+    let (start, mut value) = (Instant::now(), 1u64);
+    blocks!(
+        Cause::Cpu,
         while start.elapsed() < how_long {
             for _ in 0..64 {
                 value = std::hint::black_box(value.wrapping_mul(6_364_136_223_846_793_005) | 1);
             }
         }
-    });
+    );
 }
 
+#[inline(never)]
 pub fn sleep(how_long: Duration) {
-    window(Cause::Sleep, || std::thread::sleep(how_long));
+    blocks!(Cause::Sleep, std::thread::sleep(how_long));
 }
 
 /// One way to block, with what it needs to do so.
@@ -72,7 +74,7 @@ impl Blocker {
             Blocker::Socket(socket, peer) => read_byte(Cause::Socket, socket, peer, how_long),
             Blocker::Pipe(pipe, peer) => read_byte(Cause::Pipe, pipe, peer, how_long),
             Blocker::Process => wait_for_child(how_long),
-            Blocker::PageFault(pages) => window(Cause::PageFault, || pages.touch(how_long)),
+            Blocker::PageFault(pages) => pages.touch(how_long),
         }
     }
 
@@ -100,15 +102,14 @@ impl HeldMutex {
         HeldMutex { mutex, is_held, holder }
     }
 
+    #[inline(never)]
     fn lock(&self, how_long: Duration) {
         while !self.is_held.load(Ordering::SeqCst) {
             std::hint::spin_loop();
         }
         self.holder.act_after(how_long);
-        window(Cause::Lock, || {
-            let _guard = self.mutex.lock();
-            self.is_held.store(false, Ordering::SeqCst);
-        });
+        let _guard = blocks!(Cause::Lock, self.mutex.lock());
+        self.is_held.store(false, Ordering::SeqCst);
     }
 }
 
@@ -136,15 +137,14 @@ fn condvar() -> Blocker {
     Blocker::Condvar(flag, notifier)
 }
 
+#[inline(never)]
 fn wait_condvar(flag: &(Mutex<bool>, Condvar), notifier: &Assistant, how_long: Duration) {
     notifier.act_after(how_long);
-    window(Cause::Lock, || {
-        let mut is_set = flag.0.lock().unwrap();
-        while !*is_set {
-            is_set = flag.1.wait(is_set).unwrap();
-        }
-        *is_set = false;
-    });
+    let mut is_set = flag.0.lock().unwrap();
+    while !*is_set {
+        is_set = blocks!(Cause::Lock, flag.1.wait(is_set).unwrap());
+    }
+    *is_set = false;
 }
 
 fn socket() -> Blocker {
@@ -167,14 +167,16 @@ fn pipe() -> Blocker {
     Blocker::Pipe(reader, peer)
 }
 
+#[inline(never)]
 fn read_byte(cause: Cause, from: &mut impl Read, peer: &Assistant, how_long: Duration) {
     peer.act_after(how_long);
-    window(cause, || from.read_exact(&mut [0]).expect("the peer is gone"));
+    blocks!(cause, from.read_exact(&mut [0])).expect("the peer is gone");
 }
 
+#[inline(never)]
 fn wait_for_child(how_long: Duration) {
     let seconds = format!("{:.4}", how_long.as_secs_f64());
-    window(Cause::Process, || Command::new("sleep").arg(seconds).status()).expect("no `sleep`");
+    blocks!(Cause::Process, Command::new("sleep").arg(seconds).status()).expect("no `sleep`");
 }
 
 /// A buffer as O_DIRECT wants it.
@@ -186,9 +188,11 @@ fn file() -> Blocker {
 }
 
 /// Writes that wait for the disk, until the time is over.
+#[inline(never)]
 fn write_slowly(file: &File, buffer: &Aligned, how_long: Duration) {
     let start = Instant::now();
-    window(Cause::File, || {
+    blocks!(
+        Cause::File,
         while start.elapsed() < how_long {
             // SAFETY: the buffer is as long as said. A full disk shows in the log as no block.
             unsafe {
@@ -196,7 +200,7 @@ fn write_slowly(file: &File, buffer: &Aligned, how_long: Duration) {
                 libc::fdatasync(file.as_raw_fd());
             }
         }
-    });
+    );
 }
 
 /// A file without a name, in TRUTH_SCRATCH (a real disk, not a tmpfs) or the temporary folder.

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use truthlog::{blocks, Cause};
+
 use crate::block::scratch_file;
 use crate::control::spawn_thread;
 
@@ -34,12 +36,13 @@ impl SlowPages {
         handled().unwrap_or_else(|| SlowPages::File(big_file()))
     }
 
+    #[inline(never)]
     pub fn touch(&self, how_long: Duration) {
         match self {
             SlowPages::Handled { page, delay_us } => {
                 delay_us.store(how_long.as_micros() as u64, Ordering::SeqCst);
                 // SAFETY: the page is mapped; the read faults, and the handler fills it in.
-                unsafe { (*page as *const u8).read_volatile() };
+                blocks!(Cause::PageFault, unsafe { (*page as *const u8).read_volatile() });
             }
             SlowPages::File(file) => touch_file(file, how_long),
         }
@@ -112,18 +115,22 @@ fn big_file() -> File {
     file
 }
 
+#[inline(never)]
 fn touch_file(file: &File, how_long: Duration) {
     let start = Instant::now();
     let Some(pages) = map(file.as_raw_fd(), FILE_PAGES) else { return };
     // SAFETY: reads stay inside the mapping just made, which is gone afterwards.
     unsafe {
         libc::madvise(pages as *mut libc::c_void, FILE_PAGES * PAGE, libc::MADV_RANDOM);
-        for index in 0..FILE_PAGES {
-            if start.elapsed() >= how_long {
-                break;
+        blocks!(
+            Cause::PageFault,
+            for index in 0..FILE_PAGES {
+                if start.elapsed() >= how_long {
+                    break;
+                }
+                ((pages + index * PAGE) as *const u8).read_volatile();
             }
-            ((pages + index * PAGE) as *const u8).read_volatile();
-        }
+        );
         libc::munmap(pages as *mut libc::c_void, FILE_PAGES * PAGE);
     }
 }

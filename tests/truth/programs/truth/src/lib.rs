@@ -8,6 +8,7 @@ mod control;
 mod fault;
 mod load;
 mod nested;
+mod places;
 mod programs;
 mod rng;
 mod runtimes;
@@ -16,13 +17,14 @@ mod sets;
 /// A row of the table of programs: a name and what runs it, given the seed; it never returns.
 type Program = (&'static str, fn(u64) -> !);
 
-const PROGRAMS: [Program; 15] = [
+const PROGRAMS: [Program; 16] = [
     ("multi", programs::multi),
     ("current", programs::current),
     ("localset", runtimes::localset),
     ("sets", sets::sets),
     ("runtimes", runtimes::runtimes),
     ("nested", nested::nested),
+    ("places", places::places),
     ("migrate", programs::migrate),
     ("pressure", programs::pressure),
     ("sweep", programs::sweep),

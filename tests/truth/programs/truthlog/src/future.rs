@@ -4,13 +4,15 @@
 use std::fmt::Debug;
 use std::future::Future;
 use std::mem::ManuallyDrop;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
+use crate::answers::{number_of, Answer};
 use crate::clock;
 use crate::log::{Record, ThreadLog};
 use crate::span::{Kind, Role, Span};
@@ -94,6 +96,7 @@ impl Spawner {
     }
 
     /// A task that may block.
+    #[track_caller]
     pub fn slow<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -103,6 +106,7 @@ impl Spawner {
     }
 
     /// A task that never does, and may be polled very often.
+    #[track_caller]
     pub fn light<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -111,11 +115,13 @@ impl Spawner {
         self.spawn(future, Detail::Light)
     }
 
+    #[track_caller]
     fn spawn<F>(&self, future: F, detail: Detail) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Debug + Send + 'static,
     {
+        let answer = answer_of::<F>();
         let (number, handle) = match self {
             Spawner::Runtime(runtime, role) => {
                 let logged = Logged::new(future, Kind::Poll, *role, detail);
@@ -126,19 +132,38 @@ impl Spawner {
                 (logged.task, tokio::task::spawn_local(logged))
             }
         };
-        log_id(number, &handle);
+        log_id(number, &handle, answer);
         handle
     }
 }
 
+/// Spawns a task that may block into the set, on the runtime around the caller, whose workers it is for.
+#[track_caller]
+pub fn spawn_into<F>(set: &mut JoinSet<F::Output>, future: F)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let logged = Logged::new(future, Kind::Poll, Role::WORKER, Detail::Full);
+    let number = logged.task;
+    log_id(number, &set.spawn(logged), answer_of::<F>());
+}
+
+#[track_caller]
+fn answer_of<F>() -> Answer {
+    let spawned_at = Location::caller();
+    let (file, line) = (spawned_at.file(), spawned_at.line());
+    Answer { kind: "task", path: std::any::type_name::<F>(), file, line }
+}
+
 /// `tokio::task::id()` is unstable before 1.40, but a handle prints its id in every version from
 /// 1.19 on: `JoinHandle { id: Id(7) }`. tests/ids.rs checks it against `task::id()`.
-fn log_id<T: Debug>(task: u32, handle: &JoinHandle<T>) {
+fn log_id(task: u32, handle: &impl Debug, answer: Answer) {
     let Some(log) = ThreadLog::current() else { return };
     let text = format!("{handle:?}");
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let id = digits.parse().unwrap_or(0);
     let (parent, end_ns) = (log.open, clock::now_ns());
-    let kind = Kind::Spawn as u8;
-    log.push(Record { start_ns: id, end_ns, task, parent, kind, ..Record::EMPTY });
+    let (kind, answer) = (Kind::Spawn as u8, number_of(answer));
+    log.push(Record { start_ns: id, end_ns, task, parent, kind, answer, ..Record::EMPTY });
 }

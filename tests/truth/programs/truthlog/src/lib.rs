@@ -6,11 +6,13 @@
 //! future wrapped as [`Detail::Light`]. The files are shared mappings: what was logged survives
 //! an abort or a kill.
 
+mod answers;
 mod clock;
 mod future;
 mod log;
 mod span;
 
+pub use answers::path_around;
 pub use clock::now_ns;
-pub use future::{in_place, root, Detail, Logged, Spawner};
-pub use span::{window, Cause, Kind, Role, Span};
+pub use future::{in_place, root, spawn_into, Detail, Logged, Spawner};
+pub use span::{Cause, Kind, Role, Span, Window};

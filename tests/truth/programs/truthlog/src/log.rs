@@ -4,10 +4,12 @@
 //! `truthlog.py` beside the scorer reads the same layout; change both together.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::OnceLock;
 
+use crate::answers::Answer;
 use crate::clock;
 
 /// Sparse, so that only what is written costs memory: 1 GiB of addresses is 16 million records.
@@ -44,7 +46,10 @@ pub struct Record {
     pub runq_ns: u64,
     /// Off-CPU time inside the declared windows of `cause`.
     pub cause_ns: u64,
-    pub reserved: u64,
+    /// Number of the answer (see answers.rs): of the longest blocking call, or of the future's kind in `Kind::Spawn`.
+    pub answer: u32,
+    /// How long that call took, with the waits in it, in microseconds.
+    pub answer_us: u32,
 }
 
 const _: () = assert!(size_of::<Header>() == 64);
@@ -65,7 +70,8 @@ impl Record {
         cpu_ns: 0,
         runq_ns: 0,
         cause_ns: 0,
-        reserved: 0,
+        answer: 0,
+        answer_us: 0,
     };
 }
 
@@ -76,16 +82,17 @@ pub struct ThreadLog {
     capacity: u64,
     /// 1 + index of the innermost open record.
     pub open: u32,
-    /// Off-CPU time declared so far in the innermost open record, by cause.
-    pub declared: [u64; crate::span::CAUSES],
+    /// Of the innermost open record, so far.
+    pub declared: crate::span::Declared,
     pub schedstat_fd: libc::c_int,
+    pub answers: HashMap<Answer, u32>,
 }
 
 thread_local! {
     static THREAD: Cell<*mut ThreadLog> = const { Cell::new(std::ptr::null_mut()) };
 }
 
-fn directory() -> Option<&'static CString> {
+pub fn directory() -> Option<&'static CString> {
     static DIRECTORY: OnceLock<Option<CString>> = OnceLock::new();
     DIRECTORY.get_or_init(|| CString::new(std::env::var_os("TRUTH_DIR")?.as_bytes()).ok()).as_ref()
 }
@@ -120,8 +127,9 @@ impl ThreadLog {
                 records: header.add(1).cast(),
                 capacity,
                 open: 0,
-                declared: [0; crate::span::CAUSES],
+                declared: crate::span::Declared::NONE,
                 schedstat_fd: clock::open_schedstat(tid),
+                answers: HashMap::new(),
             }
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A span is one record being written: a poll, a drop, or a window of `block_in_place`.
 
+use crate::answers::{self, Answer};
 use crate::clock;
 use crate::log::{Record, ThreadLog};
 
@@ -32,7 +33,7 @@ impl Role {
     }
 }
 
-pub const CAUSES: usize = 9;
+const CAUSES: usize = 9;
 
 /// Why a poll blocks, declared by the program. `None`: nothing declared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,6 +50,29 @@ pub enum Cause {
     PageFault = 8,
 }
 
+/// What the windows of a record declared.
+#[derive(Clone, Copy)]
+pub struct Declared {
+    /// Off-CPU time by cause.
+    by_cause: [u64; CAUSES],
+    /// The answer that most of the time was booked for, and that time.
+    answer: u32,
+    answer_ns: u64,
+}
+
+impl Declared {
+    pub const NONE: Declared = Declared { by_cause: [0; CAUSES], answer: 0, answer_ns: 0 };
+
+    fn add(&mut self, cause: Cause, booked_ns: u64, answer: u32, wall_ns: u64) {
+        self.by_cause[cause as usize] += booked_ns;
+        if answer == self.answer {
+            self.answer_ns += wall_ns;
+        } else if wall_ns > self.answer_ns {
+            (self.answer, self.answer_ns) = (answer, wall_ns);
+        }
+    }
+}
+
 const FLAG_PANICKED: u8 = 1;
 const FLAG_PARTS: u8 = 2;
 
@@ -63,7 +87,7 @@ struct Parts {
 pub struct Span {
     index: u32,
     outer_open: u32,
-    outer_declared: [u64; CAUSES],
+    outer_declared: Declared,
     parts: Option<Parts>,
 }
 
@@ -82,7 +106,7 @@ impl Span {
             ..Record::EMPTY
         })?;
         let outer_open = std::mem::replace(&mut log.open, index + 1);
-        let outer_declared = std::mem::replace(&mut log.declared, [0; CAUSES]);
+        let outer_declared = std::mem::replace(&mut log.declared, Declared::NONE);
         let parts = with_parts.then(|| Parts {
             usage: clock::thread_usage(),
             runq_ns: clock::run_queue_ns(log.schedstat_fd),
@@ -102,9 +126,11 @@ impl Drop for Span {
         if let Some(parts) = self.parts.take() {
             let cpu_ns = clock::thread_cpu_ns();
             let runq_ns = clock::run_queue_ns(log.schedstat_fd);
-            parts.store(log.record(self.index), cpu_ns, runq_ns, &declared);
+            parts.store(log.record(self.index), cpu_ns, runq_ns, &declared.by_cause);
         }
         let record = log.record(self.index);
+        record.answer = declared.answer;
+        record.answer_us = u32::try_from(declared.answer_ns / 1000).unwrap_or(u32::MAX);
         if std::thread::panicking() {
             record.flags |= FLAG_PANICKED;
         }
@@ -128,18 +154,43 @@ impl Parts {
     }
 }
 
-/// Declares that `body` blocks because of `cause`; its off-CPU time is booked there (for
-/// `Cause::Cpu`: all of its time, so that the declaration is not lost).
-pub fn window<R>(cause: Cause, body: impl FnOnce() -> R) -> R {
-    let (start_ns, cpu_ns) = (clock::now_ns(), clock::thread_cpu_ns());
-    let result = body();
-    let wall_ns = clock::now_ns() - start_ns;
-    let booked_ns = match cause {
-        Cause::Cpu => wall_ns,
-        _ => wall_ns.saturating_sub(clock::thread_cpu_ns() - cpu_ns),
-    };
-    if let Some(log) = ThreadLog::current() {
-        log.declared[cause as usize] += booked_ns;
+/// Part of a record that is declared to block. It must be closed: one that a panic ends declares nothing.
+pub struct Window {
+    cause: Cause,
+    answer: u32,
+    start_ns: u64,
+    cpu_ns: u64,
+}
+
+impl Window {
+    /// `path`, `file` and `line` are those of the call that will block.
+    #[inline(never)]
+    pub fn open(cause: Cause, path: &'static str, file: &'static str, line: u32) -> Window {
+        let answer = answers::number_of(Answer { kind: "block", path, file, line });
+        Window { cause, answer, start_ns: clock::now_ns(), cpu_ns: clock::thread_cpu_ns() }
     }
-    result
+
+    /// Its off-CPU time is booked for the cause (for `Cause::Cpu`: all of its time, so that the declaration is not lost).
+    #[inline(never)]
+    pub fn close(self) {
+        let wall_ns = clock::now_ns() - self.start_ns;
+        let booked_ns = match self.cause {
+            Cause::Cpu => wall_ns,
+            _ => wall_ns.saturating_sub(clock::thread_cpu_ns() - self.cpu_ns),
+        };
+        if let Some(log) = ThreadLog::current() {
+            log.declared.add(self.cause, booked_ns, self.answer, wall_ns);
+        }
+    }
+}
+
+/// Declares that the expression blocks because of `cause`. No closure, and so no frame, is around it.
+#[macro_export]
+macro_rules! blocks {
+    ($cause:expr, $body:expr) => {{
+        let window = $crate::Window::open($cause, $crate::function!(), file!(), line!());
+        let result = $body;
+        window.close();
+        result
+    }};
 }

@@ -23,9 +23,12 @@ static const struct name_kind crates[] = {
 	{ "panic_abort", FRAME_STD },
 	{ "compiler_builtins", FRAME_STD },
 	{ "std_detect", FRAME_STD },
+	{ "__rustc", FRAME_STD }, /* what compiled code calls by itself, for memory and panics */
 	{ "hashbrown", FRAME_DEP },
 	{ "addr2line", FRAME_DEP },
 	{ "gimli", FRAME_DEP },
+	{ "miniz_oxide", FRAME_DEP },
+	{ "rustc_demangle", FRAME_DEP },
 };
 
 /* How the file names of the C library and its parts begin. */

@@ -66,6 +66,8 @@ static void test_by_name(void **state)
 		{ "<&mut app::Svc as core::fmt::Debug>::fmt", FRAME_USER },
 		{ "<fn() -> app::X as core::ops::FnOnce<()>>::call_once", FRAME_STD },
 		{ "<dyn app::T>::f", FRAME_USER },
+		{ "__rustc::rust_panic", FRAME_STD },
+		{ "rustc_demangle::demangle", FRAME_DEP },
 		{ "main", FRAME_UNKNOWN },
 		{ "_start", FRAME_UNKNOWN },
 		{ "<", FRAME_UNKNOWN },

@@ -119,7 +119,7 @@ __noinline int take_user_stack(struct scratch *s)
 	s->u.bp = regs->bp;
 	s->u.hash = s->u.exact[0] = s->u.exact[1] = 0;
 	s->u.n = 0;
-	s->u.end = s->u.is_bp_lost = 0;
+	s->u.end = s->u.is_bp_lost = s->u.guess = 0;
 	s->u.is_exact = 1;
 	for (int i = 0; i <= RS_FRAMES; i++) {
 		if (unwind_step(&s->u))

@@ -24,6 +24,10 @@ struct rs_unwind {
 	__u8 end; /* enum rs_unwind_end */
 	__u8 is_exact; /* ip is the instruction itself, not a return address */
 	__u8 is_bp_lost;
+	/* The first caller that was guessed, from here on: why (0: none was), and what was known before. */
+	__u8 guess;
+	__u32 n_known;
+	__u64 hash_known;
 	__u64 ips[RS_FRAMES + 1]; /* + 1: a power of two */
 };
 
@@ -90,11 +94,45 @@ RS_INLINE const struct rs_unwind_row *row_of(const struct rs_mapping *m, __u64 i
 	return row->pc <= pc && row->cfa != RS_CFA_GAP ? row : NULL;
 }
 
+/* What was guessed is believed only if it has led to the thread's start. */
 RS_INLINE int unwind_stop(struct rs_unwind *u, __u8 end)
 {
-	u->hash = mix(u->hash, end > RS_UNWIND_DEEP ? u->ip : 0);
-	u->end = end;
+	if (!u->guess) {
+		u->hash = mix(u->hash, end > RS_UNWIND_DEEP ? u->ip : 0);
+		u->end = end;
+	} else if (end == RS_UNWIND_COMPLETE) {
+		u->end = RS_UNWIND_GUESSED;
+	} else {
+		u->hash = u->hash_known;
+		u->n = u->n_known;
+		u->end = u->guess;
+	}
 	return 1;
+}
+
+/*
+ * Code without a table, such as a JIT's, mostly keeps frame pointers. A new thread has its parent's in the register at first:
+ * of another stack, thus far away.
+ */
+#define RS_GUESS_MAX 65536 /* bytes of one frame */
+RS_INLINE int guess_caller(struct rs_unwind *u, __u8 why)
+{
+	__u64 ip = 0, bp = 0;
+
+	if (u->is_bp_lost || u->bp % 8 || u->bp - u->sp > RS_GUESS_MAX ||
+	    unwind_read(u->bp + 8, &ip) || !ip || unwind_read(u->bp, &bp))
+		return unwind_stop(u, why);
+	if (!u->guess) {
+		u->guess = why;
+		u->n_known = u->n;
+		u->hash_known = mix(u->hash, u->ip);
+	}
+	u->hash = mix(u->hash, u->is_exact ? 0 : u->ip);
+	u->ip = ip;
+	u->sp = u->bp + 16;
+	u->bp = bp;
+	u->is_exact = 0;
+	return 0;
 }
 
 /* What the kernel pushed for a signal handler: struct ucontext at rsp, registers from byte 40 on. */
@@ -142,13 +180,11 @@ RS_INLINE int enter_caller(struct rs_unwind *u, const struct rs_unwind_row *row)
 		return unwind_stop(u, end);
 	if (unwind_read(cfa - 8, &ip))
 		return unwind_stop(u, RS_UNWIND_MEMORY);
-	if (row->bp == RS_BP_LOST)
-		u->is_bp_lost = 1;
-	else if (row->bp != RS_BP_SAME &&
-		 unwind_read(row->bp == RS_BP_AT_BP ? u->bp : cfa - 8 * (__u64)row->bp, &bp))
-		return unwind_stop(u, RS_UNWIND_MEMORY);
-	else if (row->bp != RS_BP_SAME)
-		u->is_bp_lost = 0;
+	/* At a return, where it has just been popped, it may lie below the stack: mostly nobody needs it any more. */
+	if (row->bp != RS_BP_SAME)
+		u->is_bp_lost =
+			row->bp == RS_BP_LOST || (row->bp == RS_BP_AT_BP && u->is_bp_lost) ||
+			unwind_read(row->bp == RS_BP_AT_BP ? u->bp : cfa - 8 * (__u64)row->bp, &bp);
 	if (u->trampoline && ip == u->trampoline)
 		ip = unwind_original(&u->returns, ip);
 	u->ip = ip;
@@ -176,10 +212,10 @@ __attribute__((noinline)) int unwind_step(struct rs_unwind *u)
 	at = u->is_exact ? u->ip : u->ip - 1;
 	m = maps ? mapping_of(maps, at) : NULL;
 	if (!m)
-		return unwind_stop(u, RS_UNWIND_NO_MAPPING);
+		return guess_caller(u, RS_UNWIND_NO_MAPPING);
 	row = row_of(m, at);
 	if (!row)
-		return unwind_stop(u, RS_UNWIND_NO_TABLE);
+		return guess_caller(u, RS_UNWIND_NO_TABLE);
 	/* A loop is interrupted at another instruction each time: that makes no other stack. */
 	u->hash = mix(u->hash, u->is_exact ? m->bias + row->pc : u->ip);
 	if (row->cfa == RS_CFA_END)

@@ -82,6 +82,8 @@ enum rs_unwind_end {
 	RS_UNWIND_BP = 5, /* rbp is needed, but lost on the way */
 	RS_UNWIND_MEMORY = 6, /* the stack could not be read */
 	RS_UNWIND_LOOP = 7, /* the stack does not get shorter: what was read was no stack */
+	RS_UNWIND_GUESSED =
+		8, /* the thread's start, but by frame pointers through code without a table */
 };
 
 #endif

@@ -17,23 +17,13 @@
 
 #include <cmocka.h>
 
-#include "base/cleanup.h"
 #include "bpf/wire_unwind.h"
-#include "target/elf_file.h"
-#include "target/target.h"
-#include "unwind/mappings.h"
-#include "unwind/rows.h"
-#include "unwind/table.h"
 
-#define TABLES 64
-
-static struct unwind_table tables[TABLES];
-static struct rs_mappings mappings;
-static uint64_t unreadable_from = UINT64_MAX; /* words of the stack from here on */
+static uint64_t unreadable_from = UINT64_MAX, unreadable_below; /* words of the stack */
 
 static int unwind_read(__u64 addr, __u64 *ret)
 {
-	if (addr >= unreadable_from || addr % 8 || addr < 4096)
+	if (addr >= unreadable_from || addr < unreadable_below || addr % 8 || addr < 4096)
 		return -1;
 	memcpy(ret, (const void *)addr, sizeof(*ret));
 	return 0;
@@ -46,77 +36,24 @@ static __u64 unwind_original(__u64 *returns, __u64 ip)
 	return replaced;
 }
 
-static const struct rs_mappings *unwind_mappings_now(void)
-{
-	return &mappings;
-}
+#include "../unwind/host.h"
 
-static const union rs_unwind_part *unwind_part(__u32 table, __u32 index)
-{
-	return table < TABLES && index < tables[table].n ? &tables[table].parts[index] : NULL;
-}
-
-#include "bpf/unwind.bpf.h"
-
-static int add_table(struct unwind_rows *rows, size_t *n)
-{
-	if (*n == TABLES || unwind_table_build(rows, &tables[*n]) < 0) {
-		unwind_rows_clear(rows);
-		return UNWIND_NO_TABLE;
-	}
-	unwind_rows_clear(rows);
-	return (*n)++;
-}
-
-/* Tables of all modules of this process. */
 static int setup(void **state)
 {
-	uint32_t of_module[TABLES], vdso = UNWIND_NO_TABLE;
-	struct process *p = NULL;
-	struct unwind_rows rows;
-	struct rs_error err;
-	size_t n = 0, size;
-	void *image;
-
-	assert_int_equal(process_open(getpid(), NULL, &p, &err), 0);
-	assert_true(p->n_modules <= TABLES);
-	for (size_t i = 0; i < p->n_modules; i++) {
-		struct elf_file *f = NULL;
-
-		of_module[i] = UNWIND_NO_TABLE;
-		if (elf_file_open(p->modules[i].open_path, &f, &err))
-			continue;
-		assert_int_equal(unwind_rows_read(f, &rows), 0);
-		of_module[i] = add_table(&rows, &n);
-		elf_file_close(f);
-	}
-	size = unwind_vdso(&image);
-	if (size) {
-		assert_int_equal(unwind_rows_of_image(image, size, &rows), 0);
-		vdso = add_table(&rows, &n);
-	}
-	assert_int_equal(unwind_mappings(p, of_module, vdso, &mappings), 0);
-	process_free(p);
-	return 0;
+	return host_open(getpid());
 }
 
 static int teardown(void **state)
 {
-	for (size_t i = 0; i < TABLES; i++)
-		unwind_table_clear(&tables[i]);
+	host_close();
 	return 0;
 }
 
 static void unwind_from(const ucontext_t *uc, struct rs_unwind *u)
 {
-	*u = (struct rs_unwind){
-		.ip = uc->uc_mcontext.gregs[REG_RIP],
-		.sp = uc->uc_mcontext.gregs[REG_RSP],
-		.bp = uc->uc_mcontext.gregs[REG_RBP],
-		.is_exact = 1,
-	};
-	while (!unwind_step(u))
-		continue;
+	const greg_t *regs = uc->uc_mcontext.gregs;
+
+	host_unwind(regs[REG_RIP], regs[REG_RSP], regs[REG_RBP], u);
 }
 
 struct trace {
@@ -277,7 +214,8 @@ static void test_broken_stacks(void **state)
 	assert_int_equal(u.n, 1);
 	unreadable_from = UINT64_MAX;
 
-	uc.uc_mcontext.gregs[REG_RIP] = (greg_t)&mappings;
+	uc.uc_mcontext.gregs[REG_RBP] = 0;
+	uc.uc_mcontext.gregs[REG_RIP] = (greg_t)&host_mappings;
 	unwind_from(&uc, &u);
 	assert_int_equal(u.end, RS_UNWIND_NO_MAPPING);
 	uc.uc_mcontext.gregs[REG_RIP] = -1;
@@ -288,27 +226,79 @@ static void test_broken_stacks(void **state)
 	assert_int_equal(u.end, RS_UNWIND_NO_MAPPING);
 }
 
+#define RULED 0x100001800 /* an address of a module of which one rule is all that is known */
+static struct rs_mappings own_mappings;
+
+static void set_rule(struct rs_unwind_row rule)
+{
+	struct rs_unwind_row rows[] = { rule, { .pc = 0x2000 } };
+	size_t free_table = HOST_TABLES - 1;
+
+	rows[0].pc = 0x1000;
+	assert_null(host_tables[free_table].parts);
+	assert_int_equal(
+		unwind_table_build(&(struct unwind_rows){ rows, 2 }, &host_tables[free_table]), 0);
+	own_mappings = host_mappings;
+	memset(&host_mappings, 0xff, sizeof(host_mappings));
+	host_mappings.at[0] = (struct rs_mapping){ 0x100001000, 0x100003000, 0x100000000,
+						   free_table };
+}
+
+static void unset_rule(void)
+{
+	host_mappings = own_mappings;
+	unwind_table_clear(&host_tables[HOST_TABLES - 1]);
+}
+
 static struct rs_unwind with_rule(struct rs_unwind_row rule, uint64_t *stack)
 {
-	struct rs_unwind_row rows[] = { { .pc = 0x1000 }, { .pc = 0x2000 } };
-	struct rs_mappings saved = mappings;
-	struct rs_unwind u = {
-		.ip = 0x100001800, .sp = (uint64_t)stack, .bp = (uint64_t)(stack + 8), .is_exact = 1
-	};
-	size_t free_table = TABLES - 1;
+	struct rs_unwind u = { .ip = RULED,
+			       .sp = (uint64_t)stack,
+			       .bp = (uint64_t)(stack + 8),
+			       .is_exact = 1,
+			       .trampoline = trampoline };
 
-	u.trampoline = trampoline;
-	rule.pc = 0x1000;
-	rows[0] = rule;
-	assert_null(tables[free_table].parts);
-	assert_int_equal(unwind_table_build(&(struct unwind_rows){ rows, 2 }, &tables[free_table]),
-			 0);
-	memset(&mappings, 0xff, sizeof(mappings));
-	mappings.at[0] = (struct rs_mapping){ 0x100001000, 0x100003000, 0x100000000, free_table };
+	set_rule(rule);
 	unwind_step(&u);
-	mappings = saved;
-	unwind_table_clear(&tables[free_table]);
+	unset_rule();
 	return u;
+}
+
+/* Frame pointers lead through code without a table; they are believed if they lead to the start. */
+static void test_frame_pointers(void **state)
+{
+	uint64_t stack[16] = { [4] = (uint64_t)(stack + 8), [5] = 0x6000, [9] = RULED };
+	uint64_t sp = (uint64_t)stack, bp = (uint64_t)(stack + 4), hash;
+	struct rs_unwind u;
+
+	set_rule((struct rs_unwind_row){ .cfa = RS_CFA_END });
+	host_unwind(0x5000, sp, bp, &u);
+	assert_int_equal(u.end, RS_UNWIND_GUESSED);
+	assert_int_equal(u.n, 3);
+	assert_int_equal(u.ips[1], 0x6000);
+	assert_int_equal(u.ips[2], RULED);
+	hash = u.hash;
+	host_unwind(0x5001, sp, bp, &u); /* a loop there is one stack */
+	assert_int_equal(u.hash, hash);
+
+	stack[9] = 0x7000; /* leads nowhere: none of it is shown */
+	host_unwind(0x5000, sp, bp, &u);
+	assert_int_equal(u.end, RS_UNWIND_NO_MAPPING);
+	assert_int_equal(u.n, 1);
+	hash = u.hash;
+	stack[5] = 0x6001;
+	host_unwind(0x5000, sp, bp, &u);
+	assert_int_equal(u.hash, hash);
+	host_unwind(0x100002800, sp, bp, &u);
+	assert_int_equal(u.n, 1);
+	stack[9] = RULED; /* no frame pointers */
+	host_unwind(0x5000, bp + 8, bp, &u);
+	assert_int_equal(u.end, RS_UNWIND_NO_MAPPING);
+	host_unwind(0x5000, bp - RS_GUESS_MAX - 8, bp, &u);
+	assert_int_equal(u.end, RS_UNWIND_NO_MAPPING);
+	host_unwind(0x5000, sp, bp + 1, &u);
+	assert_int_equal(u.end, RS_UNWIND_NO_MAPPING);
+	unset_rule();
 }
 
 static void test_each_rule(void **state)
@@ -333,6 +323,16 @@ static void test_each_rule(void **state)
 		(struct rs_unwind_row){ .cfa = RS_CFA_AT_BP, .offset = -1, .bp = RS_BP_AT_BP },
 		stack);
 	assert_int_equal(u.bp, stack[8]);
+	/* the caller's rbp cannot be read, or is said by one that is lost: its caller's frame is known all the same */
+	u = with_rule((struct rs_unwind_row){ .cfa = RS_CFA_SP, .offset = 3, .bp = RS_BP_LOST },
+		      stack);
+	assert_int_equal(u.sp, (uint64_t)(stack + 3));
+	assert_true(u.is_bp_lost);
+	unreadable_below = (uint64_t)stack;
+	u = with_rule((struct rs_unwind_row){ .cfa = RS_CFA_SP, .offset = 1, .bp = 2 }, stack);
+	assert_int_equal(u.ip, stack[0]);
+	assert_true(u.is_bp_lost && !u.end);
+	unreadable_below = 0;
 	/* 0x…800 is the first byte of a stub */
 	u = with_rule((struct rs_unwind_row){ .cfa = RS_CFA_PLT, .offset = 11 }, stack);
 	assert_int_equal(u.sp, (uint64_t)(stack + 1));
@@ -343,7 +343,7 @@ static void test_each_rule(void **state)
 	u = with_rule((struct rs_unwind_row){ .cfa = RS_CFA_UNSUPPORTED }, stack);
 	assert_int_equal(u.end, RS_UNWIND_RULE);
 	u = with_rule((struct rs_unwind_row){ .cfa = RS_CFA_GAP }, stack);
-	assert_int_equal(u.end, RS_UNWIND_NO_TABLE);
+	assert_int_equal(u.guess, RS_UNWIND_NO_TABLE);
 	u = with_rule((struct rs_unwind_row){ .cfa = RS_CFA_SP, .offset = -1 }, stack);
 	assert_int_equal(u.end, RS_UNWIND_LOOP);
 	/* a return address that is the trampoline's stands for the one that it has replaced */
@@ -361,14 +361,14 @@ static void test_each_rule(void **state)
 static void test_search(void **state)
 {
 	size_t sizes[] = { 1, 2, RS_CHUNK_ROWS - 1, RS_CHUNK_ROWS, RS_CHUNK_ROWS + 1, 50000 };
-	struct rs_mapping m = { 0, UINT64_MAX, 0, TABLES - 1 };
+	struct rs_mapping m = { 0, UINT64_MAX, 0, HOST_TABLES - 1 };
 
 	for (size_t s = 0; s < sizeof(sizes) / sizeof(*sizes); s++) {
 		struct unwind_rows rows = { calloc(sizes[s], sizeof(*rows.rows)), sizes[s] };
 
 		for (size_t i = 0; i < rows.n; i++)
 			rows.rows[i] = (struct rs_unwind_row){ 100 + 10 * i, i % 30000, RS_CFA_SP };
-		assert_int_equal(unwind_table_build(&rows, &tables[m.table]), 0);
+		assert_int_equal(unwind_table_build(&rows, &host_tables[m.table]), 0);
 		assert_null(row_of(&m, 99));
 		for (size_t i = 0; i < rows.n; i++) {
 			assert_int_equal(row_of(&m, 100 + 10 * i)->pc, rows.rows[i].pc);
@@ -376,7 +376,7 @@ static void test_search(void **state)
 		}
 		assert_int_equal(row_of(&m, UINT32_MAX - 1)->pc, rows.rows[rows.n - 1].pc);
 		assert_null(row_of(&m, 1ULL << 32));
-		unwind_table_clear(&tables[m.table]);
+		unwind_table_clear(&host_tables[m.table]);
 		unwind_rows_clear(&rows);
 	}
 }
@@ -384,10 +384,11 @@ static void test_search(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_own_stack),   cmocka_unit_test(test_through_libc),
-		cmocka_unit_test(test_thread),	    cmocka_unit_test(test_too_deep),
-		cmocka_unit_test(test_interrupted), cmocka_unit_test(test_broken_stacks),
-		cmocka_unit_test(test_each_rule),   cmocka_unit_test(test_search),
+		cmocka_unit_test(test_own_stack),      cmocka_unit_test(test_through_libc),
+		cmocka_unit_test(test_thread),	       cmocka_unit_test(test_too_deep),
+		cmocka_unit_test(test_interrupted),    cmocka_unit_test(test_broken_stacks),
+		cmocka_unit_test(test_each_rule),      cmocka_unit_test(test_search),
+		cmocka_unit_test(test_frame_pointers),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -7,6 +7,7 @@
 #   make truth      the long accuracy run; writes doc/ACCURACY.md's table
 #   make healthy    an hour of healthy programs: nothing may be reported
 #   make foreign    programs written elsewhere; downloads and builds them
+#   make unwind     stacks against those of libdw and gdb, for programs of all kinds
 #   make bench      the cost measurements; writes doc/OVERHEAD.md's table, fails when a promise is broken
 #   make cycle      200 times attach, detach and kill: nothing may be left behind
 #   make fuzz       hostile files and memory, made up by libFuzzer: MINUTES=30 for each of the readers, JOBS at a time
@@ -19,7 +20,7 @@ BUILD = build
 PREFIX = /usr/local
 ENV = . ./tools/env.sh &&
 
-.PHONY: all build asan examples demo test truth healthy foreign bench cycle fuzz vm check format tidy install clean
+.PHONY: all build asan examples demo test truth healthy foreign unwind bench cycle fuzz vm check format tidy install clean
 
 all: build
 
@@ -61,6 +62,12 @@ foreign:
 	tools/bootstrap.sh foreign
 	$(MAKE) --no-print-directory build
 	$(ENV) $$PYTHON tests/foreign/run.py
+
+unwind:
+	tools/bootstrap.sh test unwind
+	$(MAKE) --no-print-directory build
+	$(ENV) $$PYTHON tests/unwind/run.py
+	$(ENV) $$PYTHON tests/unwind/run.py --gdb
 
 bench:
 	tools/bootstrap.sh test bench

@@ -12,6 +12,7 @@
 #   fuzz    what `make fuzz` needs beyond that: clang's own fuzzer and sanitizers
 #   vm      the virtual machine of `make vm`, and what is put into it; kernels come from apt
 #   foreign what `make foreign` delays system calls with; programs that cannot be had are skipped
+#   unwind  what `make unwind` compares with, and the hosts of the extensions it runs
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -58,6 +59,10 @@ vm   cmd    qemu-system-x86_64   qemu-system-x86   qemu-system-x86-core   qemu-s
 vm   cmd    busybox              busybox-static    busybox                busybox
 vm   cmd    cpio                 cpio              cpio                   cpio
 foreign cmd  strace                strace            strace                 strace
+unwind cmd   gdb                   gdb               gdb                    gdb
+unwind cmd   node                  nodejs            nodejs                 nodejs
+unwind cmd   npm                   npm               nodejs-npm|npm         npm
+unwind pymod ensurepip             python3-venv      python3                python
 bench bcc    offcputime            bpfcc-tools       bcc-tools              bcc-tools
 bench perf   perf                  linux-perf|linux-tools-KERNEL|linux-tools-generic perf perf
 '
@@ -263,7 +268,7 @@ for word in "$@"; do
 	case $word in
 	--dry-run) is_dry=yes ;;
 	build) ;;
-	test | bench | fuzz | vm | foreign) groups="$groups $word" ;;
+	test | bench | fuzz | vm | foreign | unwind) groups="$groups $word" ;;
 	-h | --help) usage 0 ;;
 	*) usage 2 >&2 ;;
 	esac

@@ -191,6 +191,8 @@ def all_parts(build, python):
         pytest_part("vm harness", ROOT / "tests/vm", python, build, is_root=False),
         pytest_part("cost harness", ROOT / "bench", python, build, is_root=True),
         pytest_part("end to end", ROOT / "tests" / "e2e", python, build, is_root=True),
+        Part("unwinder, short", [python, str(ROOT / "tests" / "unwind" / "run.py"), "--short"],
+             is_root=True, skip_reason=no_truth),
         Part("truth, short", [python, str(truth / "run.py"), "--short"],
              count=count_scores, is_root=True, limit_s=900, skip_reason=no_truth),
     ]

@@ -153,8 +153,8 @@ def test_man_page_is_installed():
 
 @pytest.mark.parametrize("target, command", [
     ("truth", "tests/truth/run.py --long"), ("healthy", "tests/truth/run.py --healthy 60"),
-    ("foreign", "tests/foreign/run.py"), ("bench", "bench/bench.py --write --check"),
-    ("cycle", "bench/cycle.py --count 200"),
+    ("foreign", "tests/foreign/run.py"), ("unwind", "tests/unwind/run.py --gdb"),
+    ("bench", "bench/bench.py --write --check"), ("cycle", "bench/cycle.py --count 200"),
 ])
 def test_long_runs_have_their_make_target(target, command):
     assert f"#   make {target} " in (ROOT / "Makefile").read_text()

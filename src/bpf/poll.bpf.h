@@ -467,7 +467,10 @@ __noinline int settle_spell(struct rs_thread *t)
 				      .ns = off - runq };
 
 		add_spell(p, &s);
-		add_stack(p, t->out_stack, off - runq, 1);
+		if (!config.is_unhooked) /* else walks have booked it */
+			add_stack(p, t->out_stack, off - runq, 1);
+		if (config.has_tables && !t->out_stack && off - runq >= config.threshold_ns / 2)
+			count_one(RS_COUNT_NO_STACK);
 	}
 	t->out_stack = 0;
 	if (runq > RS_THROTTLE_LOOK_NS) {

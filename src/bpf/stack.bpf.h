@@ -30,9 +30,9 @@ struct {
 	__type(value, struct rs_mappings);
 } unwind_maps SEC(".maps");
 
-static __always_inline int unwind_read(__u64 addr, __u64 *ret)
+static __always_inline int unwind_read(struct rs_memory m, __u64 addr, __u64 *ret)
 {
-	return bpf_probe_read_user(ret, sizeof(*ret), (void *)addr);
+	return read_user(m, ret, sizeof(*ret), addr);
 }
 
 #define RS_CHAINED_RETURNS 4 /* probes of one function */
@@ -67,15 +67,15 @@ static __always_inline const union rs_unwind_part *unwind_part(__u32 table, __u3
 
 #include "bpf/unwind.bpf.h"
 
-/* Where a stack is put together: a tick may interrupt a program at a switch, so each has its own. */
-enum scratch_use { SCRATCH_TICK = 0, SCRATCH_SWITCH = 1 };
+/* Where a stack is put together: a tick may interrupt a program at a switch, both a walk, so each has its own. */
+enum scratch_use { SCRATCH_TICK = 0, SCRATCH_SWITCH = 1, SCRATCH_WALK = 2 };
 struct scratch {
 	struct rs_unwind u;
 	struct rs_event_stack event;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2);
+	__uint(max_entries, 3);
 	__type(key, __u32);
 	__type(value, struct scratch);
 } stack_scratch SEC(".maps");
@@ -104,23 +104,33 @@ static __always_inline void find_returns(struct rs_unwind *u, struct task_struct
 		u->trampoline = BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr);
 }
 
-/* Unwinds the current thread from its registers in user mode. */
+/* At the registers in user mode. */
+static __always_inline void begin_stack(struct rs_unwind *u, struct task_struct *task)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+	find_returns(u, task);
+	u->ip = BPF_CORE_READ(regs, ip);
+	u->sp = BPF_CORE_READ(regs, sp);
+	u->bp = BPF_CORE_READ(regs, bp);
+	u->hash = u->exact[0] = u->exact[1] = 0;
+	u->n = 0;
+	u->end = u->is_bp_lost = u->guess = 0;
+	u->is_exact = 1;
+}
+
+/* One function, of which the verifier looks at the whole for itself. */
+__noinline int unwind_step(struct rs_unwind *u)
+{
+	return !u || unwind_frame(u, (struct rs_memory){ NULL, false });
+}
+
+/* Unwinds the current thread. */
 __noinline int take_user_stack(struct scratch *s)
 {
 	if (!s)
 		return 0;
-
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-
-	find_returns(&s->u, task);
-	s->u.ip = regs->ip;
-	s->u.sp = regs->sp;
-	s->u.bp = regs->bp;
-	s->u.hash = s->u.exact[0] = s->u.exact[1] = 0;
-	s->u.n = 0;
-	s->u.end = s->u.is_bp_lost = s->u.guess = 0;
-	s->u.is_exact = 1;
+	begin_stack(&s->u, bpf_get_current_task_btf());
 	for (int i = 0; i <= RS_FRAMES; i++) {
 		if (unwind_step(&s->u))
 			break;
@@ -179,6 +189,35 @@ static __always_inline __u64 take_stack(void *ctx, enum scratch_use use, __u32 t
 	s->event.n_kernel = size > 0 ? size / sizeof(__u64) : 0;
 	tell_stack(s, tid, now);
 	return s->u.hash;
+}
+
+struct remote_stack {
+	struct task_struct *task;
+	struct scratch *s;
+};
+
+static long unwind_remote_step(__u32 i, void *remote)
+{
+	struct remote_stack *r = remote;
+
+	return unwind_frame(&r->s->u, (struct rs_memory){ r->task, true });
+}
+
+/* The stack of a thread that sleeps, for sleepable programs: its hash, 0 if there is none. */
+static __always_inline __u64 take_remote_stack(struct task_struct *task, __u32 tid, __u64 now)
+{
+	__u32 key = SCRATCH_WALK;
+	struct remote_stack r = { task, bpf_map_lookup_elem(&stack_scratch, &key) };
+	long size;
+
+	if (!r.s)
+		return 0;
+	begin_stack(&r.s->u, task);
+	bpf_loop(RS_FRAMES + 1, unwind_remote_step, &r, 0);
+	size = bpf_get_task_stack(task, r.s->event.kernel, sizeof(r.s->event.kernel), 0);
+	r.s->event.n_kernel = size > 0 ? size / sizeof(__u64) : 0;
+	tell_stack(r.s, tid, now);
+	return r.s->u.hash;
 }
 
 #endif

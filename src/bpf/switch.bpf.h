@@ -36,7 +36,7 @@ static __always_inline void out_asleep(void *ctx, struct rs_cpu *cpu, struct rs_
 		if (takes_share(&cpu->stacks, now, RS_CPU_STACKS))
 			t->out_stack = take_stack(ctx, SCRATCH_SWITCH, t->tid, now);
 		else
-			cpu->counts[RS_COUNT_NO_STACK]++;
+			n_rationed++; /* a walk takes it, if it lasts */
 	}
 	wake_reader(cpu, t, now); /* it gets no tick any more */
 }

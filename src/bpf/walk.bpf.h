@@ -161,6 +161,25 @@ static __always_inline void walk_skipped(const struct walked *w, const struct rs
 		p->flags |= RS_POLL_GAPS;
 	w->copy->look_kind = k->kind;
 	w->copy->out_kind = RS_OUT_ASLEEP;
+	w->copy->out_stack = 0;
+}
+
+/* A sleep in a poll that had no ration for a stack, or was not traced, and that may become a block. */
+static __always_inline bool lacks_stack(const struct rs_thread *t, __u64 now)
+{
+	return config.has_tables && t->depth && t->out_ns && !t->out_stack &&
+	       t->out_kind == RS_OUT_ASLEEP && now - t->out_ns >= config.threshold_ns / 2;
+}
+
+/* It stands still: its stack is the one that it fell asleep in. */
+static __noinline int walk_late_stack(const struct walked *w, __u64 now)
+{
+	struct rs_thread *t = w->copy;
+
+	t->out_stack = take_remote_stack(w->task, t->tid, now);
+	if (config.is_unhooked)
+		add_stack(poll_top(t), t->out_stack, now - t->out_ns, 1);
+	return 0;
 }
 
 /*
@@ -179,8 +198,11 @@ static __always_inline bool is_settled(struct rs_thread *t, const struct task_st
 	}
 	if (config.is_unhooked && has_run)
 		t->out_ns = 0; /* nobody traced that it woke up */
-	else if (config.is_unhooked && t->out_ns && p)
+	else if (config.is_unhooked && t->out_ns && p) {
+		/* nobody will trace how long the sleep was */
+		add_stack(p, t->out_stack, now - p->seen, 1);
 		p->seen = now;
+	}
 	return has_run || t->out_ns;
 }
 
@@ -230,7 +252,7 @@ int on_walk(struct bpf_iter__task *ctx)
 	struct walked w;
 	struct rs_thread *t;
 	__u64 switches;
-	bool is_new;
+	bool is_new, is_settled_now;
 
 	if (!task || !is_target(task) || !task->__state)
 		return 0;
@@ -240,13 +262,19 @@ int on_walk(struct bpf_iter__task *ctx)
 		return 0;
 	t = thread_of(task);
 	is_new = !t || (t->look_kind == RS_LOOK_NOT_TOKIO && !t->switches);
-	if (t && !is_new && is_settled(t, task, k.now))
+	is_settled_now = t && !is_new && is_settled(t, task, k.now);
+	if (is_settled_now && !lacks_stack(t, k.now))
 		return 0;
 	if (!t)
 		t = thread_of_or_new(task);
 	w = (struct walked){ task, t, t ? copy_row(t) : NULL };
 	if (!w.copy)
 		return 0;
+	if (is_settled_now) {
+		walk_late_stack(&w, k.now);
+		put_back(&w);
+		return 0;
+	}
 	w.copy->switches = switches;
 	w.copy->sleeps = task->nvcsw;
 	if (!is_new) {

@@ -96,6 +96,9 @@ static __always_inline struct rs_site *site_of(__u64 cookie)
 /* As RS_COUNT_SKIPPED, but user space sees it without a system call. */
 __u64 n_skipped;
 
+/* Sleeps in polls that there was no ration for a stack for. Only whether it changes matters. */
+__u64 n_rationed;
+
 /* Context switches of all threads of the target in their lives, as the last walk found them. */
 __u64 walked_switches;
 

@@ -318,8 +318,7 @@ enum rs_counter {
 	RS_COUNT_RETURNS = 14, /* polls whose return is seen by a probe, too */
 	RS_COUNT_TICKS = 15, /* interrupts that hit the target */
 	RS_COUNT_VAGUE = 16, /* user space: decoder.vague */
-	RS_COUNT_NO_STACK =
-		17, /* sleeps in polls whose stacks were not taken, to keep the budget */
+	RS_COUNT_NO_STACK = 17, /* sleeps of half the threshold or more in polls, without a stack */
 	RS_COUNT_STACKS = 18, /* user space: stacks that there was no room for */
 	RS_COUNT_MAX = 19,
 };

@@ -90,7 +90,8 @@ struct session {
 	bool has_exec;
 
 	/* Context switches: as of switches_ns, and what is done about them. */
-	uint64_t switches, switches_ns, skipped, next_walk_ns, walk_until_ns;
+	uint64_t switches, switches_ns, skipped, rationed, next_walk_ns, walk_until_ns,
+		stacks_until_ns;
 	bool is_unhooked, can_walk;
 	unsigned int switch_calm;
 

@@ -217,7 +217,7 @@ static uint64_t ongoing_age(const struct session *s, uint32_t reported)
 	return age;
 }
 
-/* The sleep that it is in has a stack, but is booked only when it ends. */
+/* The sleep that it is in has a stack, but is booked only when it ends; by walks, while it lasts. */
 static void add_current_stack(struct rs_poll *p, const struct rs_thread *t, uint64_t now)
 {
 	for (size_t i = 0; t->out_stack && t->out_ns && t->out_ns < now && i < RS_STACKS; i++) {
@@ -244,7 +244,8 @@ static void report_ongoing(struct session *s, const struct rs_thread *t, const s
 		r->reported++; /* met late, it is told once */
 	read_comm(s->process->pid, t->tid, comm);
 	decode_ongoing(&s->decoder, t, &placed, comm, poll_until(s, t, now), &b);
-	add_current_stack(&placed, t, now);
+	if (!s->is_unhooked)
+		add_current_stack(&placed, t, now);
 	stacks_attach(s, &placed, &b);
 	report_block(s, &b);
 }
@@ -309,7 +310,8 @@ static void step_poll(struct session *s, size_t slot, struct rs_thread *t, struc
 		struct rs_poll so_far = *p;
 
 		watch_end(s, t, p, r);
-		add_current_stack(&so_far, t, now);
+		if (!s->is_unhooked)
+			add_current_stack(&so_far, t, now);
 		stacks_want(s, &so_far);
 	}
 	if (!is_in_doubt(t) && age >= ongoing_age(s, r->reported))

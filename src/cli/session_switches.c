@@ -70,9 +70,29 @@ static void note_skipped(struct session *s, uint64_t skipped, uint64_t now)
 	s->skipped = skipped;
 }
 
-static bool must_walk(const struct session *s, uint64_t now)
+/* Sleepers without a stack get one half way to the threshold: two walks in the time that it takes see each that reaches it. */
+static void note_rationed(struct session *s, uint64_t rationed, uint64_t now)
+{
+	if (rationed != s->rationed && s->can_walk)
+		s->stacks_until_ns = now + s->options->threshold_ns + WALK_NS;
+	s->rationed = rationed;
+}
+
+static bool is_blind(const struct session *s, uint64_t now)
 {
 	return s->is_unhooked || now < s->walk_until_ns;
+}
+
+static bool must_walk(const struct session *s, uint64_t now)
+{
+	return is_blind(s, now) || now < s->stacks_until_ns;
+}
+
+static uint64_t time_to_walk(const struct session *s, uint64_t now)
+{
+	uint64_t half = s->options->threshold_ns / 2;
+
+	return is_blind(s, now) || half < WALK_NS ? WALK_NS : half;
 }
 
 void switches_step(struct session *s, uint64_t now)
@@ -80,11 +100,12 @@ void switches_step(struct session *s, uint64_t now)
 	uint64_t counters[RS_COUNT_MAX];
 
 	note_skipped(s, watch_skipped(s->watch), now);
+	note_rationed(s, watch_rationed(s->watch), now);
 	if (now >= s->switches_ns + CHECK_NS && watch_counters(s->watch, counters) >= 0)
 		check_rate(s, switch_rate(s, counters, now));
 	if (must_walk(s, now) && now >= s->next_walk_ns) {
 		walk_all(s);
-		s->next_walk_ns = now + WALK_NS;
+		s->next_walk_ns = now + time_to_walk(s, now);
 	}
 }
 

@@ -343,6 +343,11 @@ uint64_t watch_skipped(const struct watch *w)
 	return w->skel->bss->n_skipped;
 }
 
+uint64_t watch_rationed(const struct watch *w)
+{
+	return w->skel->bss->n_rationed;
+}
+
 uint64_t watch_walked_switches(const struct watch *w)
 {
 	return w->skel->bss->walked_switches;

@@ -38,6 +38,8 @@ int watch_walk(struct watch *w, pid_t pid, unsigned int copy);
 int watch_hook_switches(struct watch *w, bool is_on);
 /* Switches not looked at so far, to keep the budget; for every step. */
 uint64_t watch_skipped(const struct watch *w);
+/* Changes when a sleep in a poll is left without its stack, to keep the budget; a walk takes it once the sleep is long. */
+uint64_t watch_rationed(const struct watch *w);
 /* Context switches of the process so far, as the last walk found them. */
 uint64_t watch_walked_switches(const struct watch *w);
 /* The map of that name, for those who fill it. */

@@ -55,3 +55,15 @@ def test_the_first_block_waits_for_its_names_a_second_at_most(target, watch):
     told = next(at for at, raw in w.lines if b'"type":"block"' in raw)
     assert told - (block["start_ns"] + block["duration_ns"]) < 1_200_000_000
     w.finish()
+
+
+def test_a_long_sleep_has_its_stack_after_many_short_ones(target, watch):
+    t = target("multi")
+    w = watch("--pid", t.pid)
+    time.sleep(READY_S)
+    for held, block in w.expect_blocks(t.block("naps", 40, 5)):
+        stacks = block["stacks"] or [block]
+        long = [s for s in stacks if any("e2e_target::work::rest" in (f["fn"] or "") for f in s["frames"])]
+        assert len(long) == 1 and "e2e_target::work::rest" in names(block)[block["culprit"]], names(block)
+        assert block["complete"]
+    w.finish()

@@ -17,11 +17,11 @@
 
 #include <cmocka.h>
 
-#include "bpf/wire_unwind.h"
+#include "../unwind/host.h"
 
 static uint64_t unreadable_from = UINT64_MAX, unreadable_below; /* words of the stack */
 
-static int unwind_read(__u64 addr, __u64 *ret)
+static int unwind_read(struct rs_memory m, __u64 addr, __u64 *ret)
 {
 	if (addr >= unreadable_from || addr < unreadable_below || addr % 8 || addr < 4096)
 		return -1;
@@ -35,8 +35,6 @@ static __u64 unwind_original(__u64 *returns, __u64 ip)
 {
 	return replaced;
 }
-
-#include "../unwind/host.h"
 
 static int setup(void **state)
 {

@@ -14,13 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host.h"
 #include "samples.h"
 #include "target/target.h"
 
 static const struct sample *current; /* what is being unwound; NULL: memory of the process itself */
 static pid_t process_id;
 
-static int unwind_read(uint64_t addr, unsigned long long *ret)
+static int unwind_read(struct rs_memory m, __u64 addr, __u64 *ret)
 {
 	uint64_t sp;
 
@@ -34,12 +35,10 @@ static int unwind_read(uint64_t addr, unsigned long long *ret)
 }
 
 /* Nothing is probed here. */
-static unsigned long long unwind_original(unsigned long long *returns, unsigned long long ip)
+static __u64 unwind_original(__u64 *returns, __u64 ip)
 {
 	return ip;
 }
-
-#include "host.h"
 
 struct trace {
 	uint64_t ips[RS_FRAMES];
@@ -118,9 +117,9 @@ static bool get_thread(Dwfl *dwfl, pid_t tid, void *arg, void **thread)
 
 static bool read_memory(Dwfl *dwfl, Dwarf_Addr addr, Dwarf_Word *ret, void *arg)
 {
-	unsigned long long word;
+	__u64 word;
 
-	if (unwind_read(addr, &word))
+	if (unwind_read((struct rs_memory){}, addr, &word))
 		return false;
 	*ret = word;
 	return true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * The kernel side's unwinder, compiled for the host, with the tables of a process. Whoever includes this defines
- * unwind_read and unwind_original first (bpf/unwind.bpf.h says what they do).
+ * unwind_read and unwind_original (bpf/unwind.bpf.h says what they do).
  */
 #ifndef RS_TESTS_HOST_H
 #define RS_TESTS_HOST_H
@@ -33,6 +33,11 @@ static const union rs_unwind_part *unwind_part(__u32 table, __u32 index)
 		       ? &host_tables[table].parts[index]
 		       : NULL;
 }
+
+struct rs_memory {};
+
+static int unwind_read(struct rs_memory m, __u64 addr, __u64 *ret);
+static __u64 unwind_original(__u64 *returns, __u64 ip);
 
 #include "bpf/unwind.bpf.h"
 
@@ -81,6 +86,11 @@ static void host_close(void)
 {
 	for (size_t i = 0; i < HOST_TABLES; i++)
 		unwind_table_clear(&host_tables[i]);
+}
+
+static int unwind_step(struct rs_unwind *u)
+{
+	return unwind_frame(u, (struct rs_memory){});
 }
 
 static void host_unwind(uint64_t ip, uint64_t sp, uint64_t bp, struct rs_unwind *ret)

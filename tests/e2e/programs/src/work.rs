@@ -22,10 +22,18 @@ pub fn say(line: &str) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// Holds the calling thread for `ms`: `spin`, or any other kind for a sleep.
+/// Holds the calling thread for `ms`: `spin`, `deepN` with N frames more, `naps` with many short sleeps before a long
+/// one, or any other kind for a sleep.
 pub fn hold(kind: &str, ms: u64) {
     if kind == "spin" {
         spin(ms);
+    } else if let Some(Ok(frames)) = kind.strip_prefix("deep").map(str::parse) {
+        descend(frames, ms);
+    } else if kind == "naps" {
+        for _ in 0..100 {
+            std::thread::sleep(Duration::from_micros(20));
+        }
+        rest(ms);
     } else {
         std::thread::sleep(Duration::from_millis(ms));
     }
@@ -36,6 +44,22 @@ fn spin(ms: u64) {
     let end = now_ns() + ms * 1_000_000;
     while now_ns() < end {
         burn(2000);
+    }
+}
+
+#[inline(never)]
+fn rest(ms: u64) {
+    std::thread::sleep(Duration::from_millis(ms));
+    std::hint::black_box(ms); // no tail call
+}
+
+#[inline(never)]
+fn descend(frames: u64, ms: u64) {
+    if frames > 0 {
+        descend(frames - 1, ms);
+        std::hint::black_box(frames); // no tail call
+    } else {
+        spin(ms);
     }
 }
 

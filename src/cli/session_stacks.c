@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/poll_roots.h"
 #include "cli/session_parts.h"
 #include "probe/tables.h"
 #include "target/elf_file.h"
@@ -32,6 +33,7 @@ struct session_stacks {
 	struct stacks *known;
 	struct symbolizer *symbolizer;
 	struct table_builder *builder;
+	struct poll_roots roots;
 	uint32_t tables[RS_TABLES]; /* of modules */
 	size_t n_wanted; /* modules */
 	struct waiting *waiting;
@@ -94,6 +96,7 @@ void stacks_close(struct session *s)
 	table_builder_free(x->builder);
 	symbolizer_free(x->symbolizer);
 	stacks_free(x->known);
+	poll_roots_clear(&x->roots);
 	LL_FOREACH_SAFE(x->waiting, w, next)
 		free(w);
 	free(x);
@@ -195,10 +198,11 @@ static size_t first_frame(const struct session_stacks *x, const struct stack *st
 	return 0;
 }
 
+/* Returns how many; of them up to the innermost by which the runtime polls a task, 0: there is none. */
 static size_t fill_frames(struct session_stacks *x, const struct stack *stack,
-			  struct frame ret[BLOCK_FRAMES])
+			  struct frame ret[BLOCK_FRAMES], size_t *ret_to_root)
 {
-	size_t n = 0;
+	size_t n = 0, to_root = 0;
 
 	for (size_t k = first_frame(x, stack); k < stack->n_kernel + stack->n_user; k++) {
 		bool is_return = stack_is_return(stack, k);
@@ -212,7 +216,11 @@ static size_t fill_frames(struct session_stacks *x, const struct stack *stack,
 			};
 		for (size_t i = 0; symbol && i < symbol->n && n < BLOCK_FRAMES; i++)
 			ret[n++] = symbol->frames[i];
+		if (!to_root && k >= stack->n_kernel &&
+		    poll_roots_has(&x->roots, stack->addrs[k] - is_return))
+			to_root = n; /* with all that is inlined in it */
 	}
+	*ret_to_root = to_root;
 	return n;
 }
 
@@ -242,19 +250,27 @@ void stacks_attach(struct session *s, const struct rs_poll *p, struct block *b)
 	struct session_stacks *x = s->stacks;
 
 	b->n_stacks = 0;
+	poll_roots_update(&x->roots, s->copies, s->n_copies);
 	for (size_t i = 0; i < RS_STACKS && p->stacks[i].hash; i++) {
 		const struct stack *stack = stacks_find(x->known, p->stacks[i].hash);
 		struct frame *frames = x->frames[b->n_stacks];
+		size_t to_root;
+
+		struct block_stack *told = &b->stacks[b->n_stacks];
 
 		if (!stack)
 			continue;
-		b->stacks[b->n_stacks++] = (struct block_stack){
+		*told = (struct block_stack){
 			.frames = frames,
-			.n = fill_frames(x, stack, frames),
+			.n = fill_frames(x, stack, frames, &to_root),
 			.ns = p->stacks[i].ns,
 			.is_asleep = p->stacks[i].is_asleep,
-			.is_complete = stack->end == RS_UNWIND_COMPLETE,
+			.end = stack->end,
 		};
+		told->n_to_root = to_root;
+		told->is_complete = to_root || stack->end == RS_UNWIND_COMPLETE ||
+				    stack->end == RS_UNWIND_GUESSED;
+		b->n_stacks++;
 	}
 	qsort(b->stacks, b->n_stacks, sizeof(b->stacks[0]), heaviest_first);
 	b->culprit = b->n_stacks ? find_culprit(&b->stacks[0]) : -1;

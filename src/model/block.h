@@ -55,7 +55,9 @@ struct block_stack {
 	size_t n;
 	uint64_t ns; /* of the block's time */
 	bool is_asleep; /* taken where the thread fell asleep, else while it ran */
-	bool is_complete; /* to the start of the thread */
+	bool is_complete; /* to the start of the thread, or to the runtime's poll of the task */
+	uint8_t end; /* enum rs_unwind_end: where or why there are no more frames */
+	size_t n_to_root; /* frames up to that by which the runtime polls the task; 0: not known */
 };
 
 /* One block, ended or (is_ongoing) still lasting. Strings are borrowed for the time of the call. */
@@ -158,5 +160,7 @@ const char *severity_name(enum severity s); /* "SLOW", "CRITICAL", NULL */
 const char *phase_name(enum phase p);
 const char *frame_kind_name(enum frame_kind k); /* NULL for FRAME_UNKNOWN */
 const char *detection_name(enum detection d);
+const char *stack_end_name(uint8_t end); /* of enum rs_unwind_end; NULL: unknown */
+const char *stack_end_text(uint8_t end); /* why it is not complete: "it …" */
 
 #endif

@@ -2,6 +2,8 @@
 /* The words of the model, the same in every format (doc/JSON.md). */
 #include "model/block.h"
 
+#include "bpf/wire_unwind.h"
+
 #define NAME_OF(table, i) ((size_t)(i) < sizeof(table) / sizeof((table)[0]) ? (table)[i] : NULL)
 
 const char *role_name(enum role r)
@@ -69,4 +71,39 @@ const char *frame_kind_name(enum frame_kind k)
 	};
 
 	return NAME_OF(names, k);
+}
+
+const char *stack_end_name(uint8_t end)
+{
+	static const char *const names[] = {
+		[RS_UNWIND_COMPLETE] = "start",
+		[RS_UNWIND_DEEP] = "depth",
+		[RS_UNWIND_NO_MAPPING] = "no_module",
+		[RS_UNWIND_NO_TABLE] = "no_table",
+		[RS_UNWIND_RULE] = "rule",
+		[RS_UNWIND_BP] = "register",
+		[RS_UNWIND_MEMORY] = "memory",
+		[RS_UNWIND_LOOP] = "loop",
+		[RS_UNWIND_GUESSED] = "frame_pointers",
+	};
+
+	return NAME_OF(names, end);
+}
+
+const char *stack_end_text(uint8_t end)
+{
+	static const char *const texts[] = {
+		[RS_UNWIND_COMPLETE] = "it is the thread's start",
+		[RS_UNWIND_DEEP] = "it is too deep",
+		[RS_UNWIND_NO_MAPPING] = "code of no known file",
+		[RS_UNWIND_NO_TABLE] = "code without .eh_frame",
+		[RS_UNWIND_RULE] = "an unusual rule of .eh_frame",
+		[RS_UNWIND_BP] = "rbp was lost on the way",
+		[RS_UNWIND_MEMORY] = "it could not be read",
+		[RS_UNWIND_LOOP] = "it is damaged",
+		[RS_UNWIND_GUESSED] = "it is the thread's start",
+	};
+	const char *text = NAME_OF(texts, end);
+
+	return text ? text : "for an unknown reason";
 }

@@ -137,6 +137,7 @@ static void put_stack_fields(struct json_line *l, const struct block *b)
 	put_stacks(l, b);
 	json_put(l, "culprit", heaviest ? json_id(b->culprit) : json_null());
 	json_put(l, "complete", heaviest ? json_boolean(heaviest->is_complete) : json_null());
+	json_put(l, "stack_end", heaviest ? json_text(stack_end_name(heaviest->end)) : json_null());
 	json_put(l, "site", json_null());
 	json_put(l, "impact", json_null());
 }

@@ -88,7 +88,10 @@ static void put_frame(FILE *f, const struct sink_options *o, const struct frame 
 	fputc('\n', f);
 }
 
-/* Behind the frame in which the runtime polls the task, everything is the runtime's own. */
+/*
+ * Behind the frame in which the runtime polls the task, everything is the runtime's own. Where the task's function is not
+ * known by its address, it is by its name.
+ */
 static bool is_poll_root(const struct frame *f)
 {
 	return f->function && strstr(f->function, "tokio::runtime::task::");
@@ -97,11 +100,12 @@ static bool is_poll_root(const struct frame *f)
 static void put_end(FILE *f, const struct block_stack *s, size_t shown)
 {
 	if (shown < s->n)
-		fprintf(f, "%*s… %zu more%s\n", TEXT_LABEL_COLUMNS, "", s->n - shown,
-			s->is_complete ? "" : ", and then the stack could not be followed");
+		fprintf(f, "%*s… %zu more%s%s\n", TEXT_LABEL_COLUMNS, "", s->n - shown,
+			s->is_complete ? "" : ", not all: ",
+			s->is_complete ? "" : stack_end_text(s->end));
 	else if (!s->is_complete)
-		fprintf(f, "%*s… the stack could not be followed further\n", TEXT_LABEL_COLUMNS,
-			"");
+		fprintf(f, "%*s… and further ones, not known: %s\n", TEXT_LABEL_COLUMNS, "",
+			stack_end_text(s->end));
 }
 
 /* False while all names are still being read: what is told of an ongoing block then would help nobody. */
@@ -132,7 +136,7 @@ void text_stack(FILE *f, const struct sink_options *o, const struct block *b)
 		text_label(f, o, at > first ? "" : "stack");
 		fprintf(f, "#%-2zu ", at - first);
 		put_frame(f, o, &s->frames[at], NAME_COLUMNS);
-		if (is_poll_root(&s->frames[at])) {
+		if (s->n_to_root ? at + 1 == s->n_to_root : is_poll_root(&s->frames[at])) {
 			at++;
 			break;
 		}

@@ -68,7 +68,7 @@ static void a_block(void **state)
 		"\"severity\":\"CRITICAL\",\"syscalls\":[{\"name\":\"read\",\"ns\":448100000,"
 		"\"count\":3,\"detail\":\"/data/x\"},{\"name\":\"openat\",\"ns\":1200000,"
 		"\"count\":1,\"detail\":null}],\"frames\":null,\"stacks\":null,\"culprit\":null,"
-		"\"complete\":null,\"site\":null,\"impact\":null,\"detection\":\"sampled\"}\n");
+		"\"complete\":null,\"stack_end\":null,\"site\":null,\"impact\":null,\"detection\":\"sampled\"}\n");
 }
 
 static void stacks(void **state)
@@ -118,14 +118,15 @@ static void unknown_is_null(void **state)
 	b.phase = PHASE_DROP;
 	line = line_of_block(&b);
 	assert_string_equal(
-		line, "{\"v\":1,\"type\":\"ongoing\",\"pid\":24000,\"tid\":24001,\"thread\":null,"
-		      "\"role\":null,\"runtime\":null,\"worker\":null,\"task_id\":null,"
-		      "\"task\":{\"name\":null,\"file\":null,\"line\":null,\"name_source\":null},"
-		      "\"spawned_at\":null,\"start_ns\":1,\"age_ns\":5123456,\"error_ns\":20,"
-		      "\"phase\":\"drop\",\"polls\":null,\"oncpu_ns\":null,\"offcpu_ns\":null,"
-		      "\"runq_ns\":null,\"cause\":\"other\",\"severity\":null,\"syscalls\":[],"
-		      "\"frames\":null,\"stacks\":null,\"culprit\":null,\"complete\":null,"
-		      "\"site\":null,\"impact\":null,\"detection\":\"exact\"}\n");
+		line,
+		"{\"v\":1,\"type\":\"ongoing\",\"pid\":24000,\"tid\":24001,\"thread\":null,"
+		"\"role\":null,\"runtime\":null,\"worker\":null,\"task_id\":null,"
+		"\"task\":{\"name\":null,\"file\":null,\"line\":null,\"name_source\":null},"
+		"\"spawned_at\":null,\"start_ns\":1,\"age_ns\":5123456,\"error_ns\":20,"
+		"\"phase\":\"drop\",\"polls\":null,\"oncpu_ns\":null,\"offcpu_ns\":null,"
+		"\"runq_ns\":null,\"cause\":\"other\",\"severity\":null,\"syscalls\":[],"
+		"\"frames\":null,\"stacks\":null,\"culprit\":null,\"complete\":null,\"stack_end\":null,"
+		"\"site\":null,\"impact\":null,\"detection\":\"exact\"}\n");
 }
 
 static void hostile_text_stays_one_ascii_line(void **state)

@@ -74,7 +74,7 @@ def test_lines_to_come(line):
 def test_stacks_and_impact_to_come():
     line = block()
     line.update(
-        frames=[FRAME], stacks=[{"frames": [FRAME], "ns": 5, "asleep": False}], culprit=0, complete=True, site="a1b2",
+        frames=[FRAME], stacks=[{"frames": [FRAME], "ns": 5, "asleep": False}], culprit=0, complete=True, stack_end="start", site="a1b2",
         spawned_at={"file": "src/main.rs", "line": 3},
         impact={"tasks_delayed": 1, "task_seconds": 0.5, "io_driver_held": True, "wedge": False,
                 "victims": [{"task_id": 4, "name": None, "delay_ns": 9}]},

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/escape.h"
+#include "bpf/wire_unwind.h"
 #include "samples.h"
 #include "sink/sink.h"
 
@@ -74,6 +75,12 @@ static void a_stack(void **state)
 	assert_null(strstr(text, "#2 "));
 	assert_non_null(strstr(text, "… 4 more\n"));
 	free(text);
+	b.stacks[0].n_to_root = 5; /* known without a name: what follows is the runtime's own */
+	PRINT(BLOCK(&b), text, .stack_depth = 16);
+	assert_non_null(strstr(text, "#3 "));
+	assert_null(strstr(text, "#4 "));
+	assert_non_null(strstr(text, "… 2 more\n"));
+	free(text);
 }
 
 /* A stack that ends early says so; of an ongoing block without any name there is nothing to say yet. */
@@ -86,13 +93,15 @@ static void a_stack_that_is_not_whole(void **state)
 	struct block b = sample_block();
 	char *text = NULL;
 
-	b.stacks[0] = (struct block_stack){ nameless, 2, 1, false, false };
+	b.stacks[0] = (struct block_stack){
+		.frames = nameless, .n = 2, .ns = 1, .end = RS_UNWIND_NO_MAPPING
+	};
 	b.n_stacks = 1;
 	PRINT(BLOCK(&b), text, .stack_depth = 16);
 	assert_string_equal(strstr(text, "  stack"),
 			    "  stack     #0  app+0x10                              \n"
 			    "            #1  ?+0x7f0000000010                      \n"
-			    "            … the stack could not be followed further\n\n");
+			    "            … and further ones, not known: code of no known file\n\n");
 	free(text);
 	b.is_ongoing = true;
 	PRINT(BLOCK(&b), text, .stack_depth = 16);

@@ -306,10 +306,13 @@ static bool find_section(Elf *elf, const char *wanted, struct frames *f)
 
 bool frames_are_harmless(Elf *elf, const struct unwind_index *functions)
 {
-	struct frames f = { .ident = (const unsigned char *)elf_getident(elf, NULL),
-			    .is_eh = true };
+	const unsigned char *ident = (const unsigned char *)elf_getident(elf, NULL);
+	struct frames eh = { .ident = ident, .is_eh = true }, debug = { .ident = ident };
 
-	if (!find_section(elf, ".eh_frame", &f) && !find_by_segment(elf, &f))
+	if (!find_section(elf, ".eh_frame", &eh) && !find_by_segment(elf, &eh))
 		return false;
-	return !f.ident || !f.data || !f.data->d_buf || are_entries_harmless(&f, functions);
+	if (eh.ident && eh.data && eh.data->d_buf && !are_entries_harmless(&eh, functions))
+		return false;
+	return !find_section(elf, ".debug_frame", &debug) || !debug.ident || !debug.data ||
+	       !debug.data->d_buf || are_entries_harmless(&debug, functions);
 }

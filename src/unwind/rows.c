@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "target/eh_frame.h"
 #include "unwind/harmless.h"
+#include "unwind/starts.h"
 
 /* DWARF numbers of x86-64 registers (System V ABI, figure 3.36). */
 enum { DW_RBP = 6, DW_RSP = 7, DW_RETURN = 16 };
@@ -25,13 +26,18 @@ enum { DW_RBP = 6, DW_RSP = 7, DW_RETURN = 16 };
 #define LOOKS_BETWEEN_TIMES 256
 
 struct builder {
-	Dwarf_CFI *cfi;
+	Dwarf_CFI *eh_frame, *debug_frame; /* NULL: there is none */
 	struct unwind_rows out;
 	size_t capacity;
 	time_t until_s; /* of this thread's own time */
 	unsigned int looks;
 	bool is_late;
 };
+
+static void dwarf_endp(Dwarf **dwarf)
+{
+	dwarf_end(*dwarf);
+}
 
 static void cfi_endp(Dwarf_CFI **cfi)
 {
@@ -219,6 +225,13 @@ static void describe(struct rs_unwind_row *row, Dwarf_Frame *frame, bool is_sign
 	}
 }
 
+static int find_frame(const struct builder *b, uint64_t at, Dwarf_Frame **ret)
+{
+	if (b->eh_frame && !dwarf_cfi_addrframe(b->eh_frame, at, ret))
+		return 0;
+	return b->debug_frame ? dwarf_cfi_addrframe(b->debug_frame, at, ret) : -1;
+}
+
 /* The rows of one function, from its start until another begins or nothing is known any more. */
 static int add_function(struct builder *b, uint64_t start, uint64_t next)
 {
@@ -231,7 +244,7 @@ static int add_function(struct builder *b, uint64_t start, uint64_t next)
 		Dwarf_Frame *frame;
 		bool is_signal;
 
-		if (dwarf_cfi_addrframe(b->cfi, at, &frame))
+		if (find_frame(b, at, &frame))
 			break;
 		if (dwarf_frame_info(frame, &from, &to, &is_signal) < 0 || from > at || to <= at) {
 			free(frame);
@@ -248,32 +261,10 @@ static int add_function(struct builder *b, uint64_t start, uint64_t next)
 	return add_row(b, &(struct rs_unwind_row){ .pc = at, .cfa = RS_CFA_GAP });
 }
 
-static int compare_addresses(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* Where functions start, sorted: a hostile table need not be. Returns how many; NULL: out of memory. */
-static uint64_t *list_starts(const struct unwind_index *x, size_t *ret_n)
-{
-	uint64_t *starts = calloc(x->n ? x->n : 1, sizeof(*starts));
-	size_t n = 0;
-
-	for (size_t i = 0; starts && i < x->n; i++) {
-		starts[n] = x->base + (uint64_t)(int64_t)x->rows[i].start;
-		n += starts[n] <= UINT32_MAX;
-	}
-	if (n)
-		qsort(starts, n, sizeof(*starts), compare_addresses);
-	*ret_n = n;
-	return starts;
-}
-
 static int read_rows(Elf *elf, const struct unwind_index *functions, struct unwind_rows *ret)
 {
-	_cleanup_(cfi_endp) Dwarf_CFI *cfi = NULL;
+	_cleanup_(cfi_endp) Dwarf_CFI *eh_frame = NULL;
+	_cleanup_(dwarf_endp) Dwarf *dwarf = NULL;
 	_cleanup_free_
 	uint64_t *starts = NULL;
 	struct builder b = { .until_s = cpu_s() + CPU_S_MAX };
@@ -282,10 +273,13 @@ static int read_rows(Elf *elf, const struct unwind_index *functions, struct unwi
 
 	if (!frames_are_harmless(elf, functions))
 		return -EBADMSG;
-	b.cfi = cfi = dwarf_getcfi_elf(elf);
-	if (!cfi)
+	if (unwind_has_debug_frame(elf))
+		dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
+	b.eh_frame = eh_frame = dwarf_getcfi_elf(elf);
+	b.debug_frame = dwarf ? dwarf_getcfi(dwarf) : NULL;
+	if (!b.eh_frame && !b.debug_frame)
 		return 0;
-	starts = list_starts(functions, &n);
+	starts = unwind_starts(elf, functions, &n);
 	if (!starts)
 		return -ENOMEM;
 	for (size_t i = 0; i < n && !r && !b.is_late; i++)
@@ -302,7 +296,7 @@ static int is_worth_reading(const struct elf_file *file)
 {
 	const struct elf_section *frames = elf_file_section(file, ".eh_frame");
 
-	if (!file->n_sections)
+	if (!file->n_sections || (!frames && elf_file_section(file, ".debug_frame")))
 		return file->size <= WHOLE_MAX ? 1 : -EFBIG;
 	if (!frames)
 		return 0;

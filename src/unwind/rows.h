@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* What an ELF file says of unwinding its code (.eh_frame), as rows that the kernel side can search. */
+/* What an ELF file says of unwinding its code (.eh_frame; .debug_frame for functions that it lacks), as rows that the kernel side can search. */
 #ifndef RS_UNWIND_ROWS_H
 #define RS_UNWIND_ROWS_H
 

@@ -56,6 +56,31 @@ while True:
 """
 
 
+# Its functions are known by .debug_frame alone: those of libraries and of the C runtime by .eh_frame.
+C_SOURCE = """
+#include <stdlib.h>
+static int compare(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+__attribute__((noinline)) static long descend(int depth, int *numbers)
+{
+	volatile long room[8] = { depth };
+	if (!depth)
+		qsort(numbers, 1000, sizeof(*numbers), compare);
+	else
+		room[0] += descend(depth - 1, numbers);
+	return room[0];
+}
+int main(void)
+{
+	static int numbers[1000];
+	for (;;) {
+		for (int i = 0; i < 1000; i++)
+			numbers[i] = rand();
+		descend(rand() % 50, numbers);
+	}
+}
+"""
+
+
 def run(command, **options):
     subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL, **options)
 
@@ -91,6 +116,16 @@ def truth(build, program="multi"):
 
 
 @contextmanager
+def without_eh_frame(_build):
+    source, built = HOME / "plain.c", HOME / "plain"
+    source.write_text(C_SOURCE)
+    run(["gcc", "-g", "-O2", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-fomit-frame-pointer", source,
+         "-o", built])
+    with started([str(built)]) as child:
+        yield child.pid
+
+
+@contextmanager
 def node(_build):
     home = HOME / "npm"
     if not (home / "node_modules/@swc/core").exists():
@@ -114,10 +149,11 @@ def python(_build):
 # The name in the table is the build's, where there is one.
 PROGRAMS = {
     **{name: truth for name in ("release", "lto-abort", "small", "debug", "v0", "static-pie", "no-pie", "object")},
+    "no-eh-frame": without_eh_frame,
     "node": node,
     "python": python,
 }
-SHORT = ("release", "lto-abort")
+SHORT = ("release", "lto-abort", "no-eh-frame")
 STOPPED = ("release", "lto-abort", "debug", "static-pie", "python")
 
 
@@ -189,7 +225,7 @@ def row(name, figures):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("programs", nargs="*", metavar="PROGRAM", help=", ".join(PROGRAMS))
-    parser.add_argument("--short", action="store_true", help=f"{' and '.join(SHORT)} only, what `make test` runs")
+    parser.add_argument("--short", action="store_true", help=f"{', '.join(SHORT)} only, what `make test` runs")
     parser.add_argument("--gdb", action="store_true", help="stop the programs, compare with gdb")
     parser.add_argument("--stops", type=int, default=5, help="with --gdb")
     parser.add_argument("--seconds", type=float, default=4)

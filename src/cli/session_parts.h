@@ -171,6 +171,7 @@ uint64_t stacks_due(const struct session *s);
 void stacks_add_record(struct session *s, const void *record, size_t size);
 /* Records that there was no room for. */
 uint64_t stacks_lost(const struct session *s);
+uint64_t stacks_table_bytes(const struct session *s);
 /* Asks for the names of what a poll was seen in. */
 void stacks_want(struct session *s, const struct rs_poll *p);
 /* Gives a block the stacks of its poll, as far as they are known; valid until the next call. */

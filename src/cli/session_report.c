@@ -248,6 +248,7 @@ void report_stats(struct session *s, uint64_t now)
 	counters[RS_COUNT_STACKS] = stacks_lost(s);
 	list_losses(counters, s->counters, lost);
 	st.polls = counters[RS_COUNT_POLLS];
+	st.table_bytes = stacks_table_bytes(s);
 	st.polls_known = s->probing == PROBE_ALL;
 	st.samples = counters[RS_COUNT_LOOKS];
 	st.bpf_ns = target_cost_ns(s, counters, s->counters);

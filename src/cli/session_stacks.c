@@ -36,6 +36,7 @@ struct session_stacks {
 	struct poll_roots roots;
 	uint32_t tables[RS_TABLES]; /* of modules */
 	size_t n_wanted; /* modules */
+	bool has_left_out; /* and that has been said */
 	struct waiting *waiting;
 	size_t n_waiting;
 	uint64_t n_lost;
@@ -121,8 +122,16 @@ static void take_tables(struct session *s)
 {
 	struct session_stacks *x = s->stacks;
 	bool is_put, is_new = false;
+	size_t n_left_out;
 	uint32_t number;
 
+	table_builder_bytes(x->builder, &n_left_out);
+	if (n_left_out && !x->has_left_out)
+		session_warn(
+			s,
+			"unwinding by tables is limited to %u MB of them: stacks end in some files",
+			TABLE_BYTES_MAX >> 20);
+	x->has_left_out = n_left_out;
 	while (table_builder_take(x->builder, &number, &is_put)) {
 		x->tables[number] = is_put ? number : UNWIND_NO_TABLE;
 		is_new |= is_put;
@@ -141,6 +150,13 @@ static void take_tables(struct session *s)
 void stacks_add_record(struct session *s, const void *record, size_t size)
 {
 	s->stacks->n_lost += stacks_add(s->stacks->known, record, size) < 0;
+}
+
+uint64_t stacks_table_bytes(const struct session *s)
+{
+	size_t n_left_out;
+
+	return table_builder_bytes(s->stacks->builder, &n_left_out);
 }
 
 uint64_t stacks_lost(const struct session *s)

@@ -116,6 +116,7 @@ struct stats {
 	size_t n_lost;
 	uint64_t bpf_ns, user_ns; /* paid by the target, by the tool; in the last interval */
 	double percent; /* of one CPU, in the last interval */
+	uint64_t table_bytes; /* kernel memory of the tables for unwinding */
 	const char *mode;
 	const char *
 		note; /* what became less, or again as accurate as before; NULL = nothing has changed */

@@ -178,6 +178,7 @@ static int ndjson_stats(const struct sink_options *o, const struct stats *s)
 	json_set(&l, overhead, "bpf_ns", json_count(s->bpf_ns));
 	json_set(&l, overhead, "user_ns", json_count(s->user_ns));
 	json_set(&l, overhead, "percent", json_number(s->percent));
+	json_set(&l, overhead, "table_bytes", json_count(s->table_bytes));
 	json_put(&l, "mode", json_text(s->mode));
 	json_put(&l, "note", json_text(s->note));
 	return json_line_end(&l, o->out);

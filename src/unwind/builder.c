@@ -25,11 +25,25 @@ struct table_builder {
 	pthread_mutex_t lock;
 	pthread_cond_t wanted;
 	struct job *jobs; /* in order; the done ones come first */
-	size_t n;
+	size_t n, bytes, n_left_out;
 	bool is_ending;
 };
 
-static bool build(const struct table_builder *b, const struct job *j)
+/* Only the builder's thread changes the two; others look. */
+static bool has_room(struct table_builder *b, size_t bytes)
+{
+	bool has = bytes <= TABLE_BYTES_MAX - b->bytes;
+
+	pthread_mutex_lock(&b->lock);
+	if (has)
+		b->bytes += bytes;
+	else
+		b->n_left_out++;
+	pthread_mutex_unlock(&b->lock);
+	return has;
+}
+
+static bool build(struct table_builder *b, const struct job *j)
 {
 	struct unwind_table table = {};
 	struct unwind_rows rows = {};
@@ -48,7 +62,8 @@ static bool build(const struct table_builder *b, const struct job *j)
 	}
 	unwind_table_build(&rows, &table);
 	unwind_rows_clear(&rows);
-	is_put = table.n && !b->put(b->context, j->number, &table);
+	is_put = table.n && has_room(b, table.n * sizeof(*table.parts)) &&
+		 !b->put(b->context, j->number, &table);
 	unwind_table_clear(&table);
 	return is_put;
 }
@@ -167,6 +182,17 @@ bool table_builder_take(struct table_builder *b, uint32_t *ret_number, bool *ret
 	*ret_is_put = j->is_put;
 	free_job(j);
 	return true;
+}
+
+size_t table_builder_bytes(struct table_builder *b, size_t *ret_n_left_out)
+{
+	size_t bytes;
+
+	pthread_mutex_lock(&b->lock);
+	bytes = b->bytes;
+	*ret_n_left_out = b->n_left_out;
+	pthread_mutex_unlock(&b->lock);
+	return bytes;
 }
 
 size_t table_builder_pending(const struct table_builder *b)

@@ -11,6 +11,8 @@
 
 struct table_builder;
 
+#define TABLE_BYTES_MAX (64u << 20) /* kernel memory; an executable of 80 MB takes some 5 MB */
+
 /* Called by that thread for each table, which may take its time, too. 0 if it has been put in place. */
 typedef int (*table_builder_put)(void *context, uint32_t number, const struct unwind_table *t);
 
@@ -21,6 +23,8 @@ struct table_builder *table_builder_free(struct table_builder *b);
 int table_builder_want(struct table_builder *b, uint32_t number, const char *path);
 /* The next one that is done, in the order they were asked for: its number, and whether it is in place. False: none. */
 bool table_builder_take(struct table_builder *b, uint32_t *ret_number, bool *ret_is_put);
+/* Bytes of the tables that are in place, and how many files have none because that is bounded (TABLE_BYTES_MAX). */
+size_t table_builder_bytes(struct table_builder *b, size_t *ret_n_left_out);
 /* Tables asked for and not taken. */
 size_t table_builder_pending(const struct table_builder *b);
 

@@ -141,6 +141,7 @@ static const struct stats sample_stats = {
 	.bpf_ns = 1500000,
 	.user_ns = 1600000,
 	.percent = 0.31,
+	.table_bytes = 1048576,
 	.mode = "sampled",
 };
 

@@ -167,7 +167,7 @@ static void numbers_too_large_or_not_finite(void **state)
 	s.percent = NAN;
 	s.polls_known = false;
 	assert_int_equal(sink_find("ndjson")->stats(&c.options, &s), 0);
-	assert_non_null(strstr(c.text, "\"percent\":null}"));
+	assert_non_null(strstr(c.text, "\"percent\":null,"));
 	assert_non_null(strstr(c.text, "\"polls\":null,"));
 	capture_end(&c);
 }
@@ -193,7 +193,7 @@ static void the_other_lines(void **state)
 		"{\"v\":1,\"type\":\"stats\",\"at_ns\":2,\"pid\":24000,\"blocks\":12,"
 		"\"polls\":34567,\"samples\":59000,\"lost\":{\"ring_full\":12,\"stacks\":0,"
 		"\"tasks_evicted\":3456},\"overhead\":{\"bpf_ns\":1500000,\"user_ns\":1600000,"
-		"\"percent\":0.31},\"mode\":\"sampled\",\"note\":null}\n"
+		"\"percent\":0.31,\"table_bytes\":1048576},\"mode\":\"sampled\",\"note\":null}\n"
 		"{\"v\":1,\"type\":\"validation\",\"at_ns\":3,\"pid\":24000,\"markers\":120,"
 		"\"detected\":120,\"matched\":119,\"missed\":1,\"extra\":1,"
 		"\"duration_diff_ns\":{\"p50\":1200,\"p99\":34000},\"task_ids_agree\":119,"

@@ -12,8 +12,23 @@ static int by_start(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
+#define JUMP 0xe9 /* with 32 bits of distance from its end */
+
+/* Optimized builds make it one jump to Harness::poll, which then stands on the stack. */
+static uint64_t follow_jump(pid_t pid, uint64_t addr)
+{
+	struct {
+		uint8_t opcode;
+		int32_t distance;
+	} __attribute__((packed)) jump;
+
+	if (process_read(pid, addr, &jump, sizeof(jump)) < 0 || jump.opcode != JUMP)
+		return addr;
+	return addr + sizeof(jump) + (uint64_t)(int64_t)jump.distance;
+}
+
 /* Where they end, .eh_frame_hdr knows, which stripped files have, too. */
-static void add_copy(struct poll_roots *x, const struct tokio_copy *c)
+static void add_copy(struct poll_roots *x, const struct tokio_copy *c, pid_t pid)
 {
 	struct unwind_index functions = {};
 	struct elf_file *file = NULL;
@@ -24,7 +39,7 @@ static void add_copy(struct poll_roots *x, const struct tokio_copy *c)
 		return;
 	unwind_index_load(file, &functions);
 	for (size_t i = 0; i < c->n_vtables; i++) {
-		uint64_t bias = c->module->bias, poll = c->vtables[i].poll - bias;
+		uint64_t bias = c->module->bias, poll = follow_jump(pid, c->vtables[i].poll) - bias;
 
 		if (!unwind_index_function(&functions, poll, &start, &end) && start == poll)
 			x->at[x->n++] = (struct poll_root){ start + bias, end + bias };
@@ -33,7 +48,8 @@ static void add_copy(struct poll_roots *x, const struct tokio_copy *c)
 	elf_file_close(file);
 }
 
-void poll_roots_update(struct poll_roots *x, const struct tokio_copy *copies, size_t n_copies)
+void poll_roots_update(struct poll_roots *x, const struct tokio_copy *copies, size_t n_copies,
+		       pid_t pid)
 {
 	size_t n = 0;
 
@@ -44,7 +60,7 @@ void poll_roots_update(struct poll_roots *x, const struct tokio_copy *copies, si
 	free(x->at);
 	*x = (struct poll_roots){ .at = malloc(n * sizeof(*x->at)), .n_vtables = n };
 	for (size_t i = 0; x->at && i < n_copies; i++)
-		add_copy(x, &copies[i]);
+		add_copy(x, &copies[i], pid);
 	if (x->n)
 		qsort(x->at, x->n, sizeof(*x->at), by_start);
 }

@@ -17,8 +17,9 @@ struct poll_roots {
 	size_t n, n_vtables;
 };
 
-/* Brings x up to what is known of the copies; where that is nothing new, at no cost. What does not fit in memory is left out. */
-void poll_roots_update(struct poll_roots *x, const struct tokio_copy *copies, size_t n_copies);
+/* Brings x up to what is known of the copies, in that process; where that is nothing new, at no cost. What does not fit in memory is left out. */
+void poll_roots_update(struct poll_roots *x, const struct tokio_copy *copies, size_t n_copies,
+		       pid_t pid);
 /* Whether the instruction at addr is in one of them. */
 bool poll_roots_has(const struct poll_roots *x, uint64_t addr);
 void poll_roots_clear(struct poll_roots *x);

@@ -266,7 +266,7 @@ void stacks_attach(struct session *s, const struct rs_poll *p, struct block *b)
 	struct session_stacks *x = s->stacks;
 
 	b->n_stacks = 0;
-	poll_roots_update(&x->roots, s->copies, s->n_copies);
+	poll_roots_update(&x->roots, s->copies, s->n_copies, s->process->pid);
 	for (size_t i = 0; i < RS_STACKS && p->stacks[i].hash; i++) {
 		const struct stack *stack = stacks_find(x->known, p->stacks[i].hash);
 		struct frame *frames = x->frames[b->n_stacks];

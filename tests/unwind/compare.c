@@ -54,7 +54,7 @@ static const char *const end_names[] = { "complete", "deep", "no_mapping", "no_t
 
 struct figures {
 	size_t stacks[VERDICTS][sizeof(end_names) / sizeof(*end_names)]; /* by our end */
-	size_t frames, frames_same, cut;
+	size_t frames, frames_same;
 };
 
 static enum verdict judge(const struct trace *ours, const struct trace *theirs, size_t *ret_same)
@@ -166,8 +166,8 @@ static int print(const struct figures *f, size_t lost)
 {
 	const char *comma = "";
 
-	printf("{\"frames\":%zu,\"frames_same\":%zu,\"cut\":%zu,\"lost\":%zu,\"stacks\":{", f->frames,
-	       f->frames_same, f->cut, lost);
+	printf("{\"frames\":%zu,\"frames_same\":%zu,\"lost\":%zu,\"stacks\":{", f->frames,
+	       f->frames_same, lost);
 	for (size_t v = 0; v < VERDICTS; v++) {
 		for (size_t end = 0; end < sizeof(end_names) / sizeof(*end_names); end++) {
 			if (!f->stacks[v][end])
@@ -200,7 +200,6 @@ static int compare_samples(double seconds, size_t max)
 			    current->registers[SAMPLE_BP], &ours);
 		if (dwfl_getthread_frames(dwfl, (pid_t)current->tid, note_frame, &theirs) < 0)
 			theirs.end = dwfl_errmsg(-1);
-		f.cut += ours.end == RS_UNWIND_MEMORY;
 		count(&f, &ours, &theirs, dwfl);
 	}
 	print(&f, samples.n_lost);

@@ -201,9 +201,9 @@ def stopped(pid, options):
 
 
 def total(lines):
-    sums = {"frames": 0, "frames_same": 0, "cut": 0, "lost": 0, "stacks": {}}
+    sums = {"frames": 0, "frames_same": 0, "lost": 0, "stacks": {}}
     for line in lines:
-        for key in ("frames", "frames_same", "cut", "lost"):
+        for key in ("frames", "frames_same", "lost"):
             sums[key] += line[key]
         for key, count in line["stacks"].items():
             sums["stacks"][key] = sums["stacks"].get(key, 0) + count
@@ -216,6 +216,8 @@ def row(name, figures):
     n = sum(stacks.values())
     same = sum(count for key, count in stacks.items() if key.startswith("same "))
     complete = sum(count for key, count in stacks.items() if key.endswith((" complete", " guessed")))
+    if figures["lost"]:
+        stacks = {**stacks, "samples lost": figures["lost"]}
     others = ", ".join(f"{count} {key}" for key, count in sorted(stacks.items()) if key != "same complete")
     print(f"{name:<16}{n:>7}{same / max(n, 1):>9.2%}{complete / max(n, 1):>10.2%}"
           f"{figures['frames']:>9}{figures['frames_same'] / max(figures['frames'], 1):>9.2%}  {others}", flush=True)

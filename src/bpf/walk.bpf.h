@@ -21,6 +21,7 @@ static __always_inline bool is_asleep(const struct task_struct *task)
 struct walked {
 	struct task_struct *task;
 	struct rs_thread *row, *copy;
+	__u64 seen; /* when it was last seen in the poll at the top */
 };
 
 /* Whether the thread still sleeps as it did when the copy was made. */
@@ -164,21 +165,26 @@ static __always_inline void walk_skipped(const struct walked *w, const struct rs
 	w->copy->out_stack = 0;
 }
 
-/* A sleep in a poll that had no ration for a stack, or was not traced, and that may become a block. */
-static __always_inline bool lacks_stack(const struct rs_thread *t, __u64 now)
+/*
+ * A sleep in a poll that had no ration for a stack, or was not traced, and that may become a block. One that nobody will trace
+ * the end of has its time told by walks.
+ */
+static __always_inline bool wants_stack(const struct rs_thread *t, __u64 now)
 {
-	return config.has_tables && t->depth && t->out_ns && !t->out_stack &&
-	       t->out_kind == RS_OUT_ASLEEP && now - t->out_ns >= config.threshold_ns / 2;
+	return config.has_tables && t->depth && t->out_ns && t->out_kind == RS_OUT_ASLEEP &&
+	       (!t->out_stack || config.is_unhooked) && now - t->out_ns >= config.threshold_ns / 2;
 }
 
 /* It stands still: its stack is the one that it fell asleep in. */
 static __noinline int walk_late_stack(const struct walked *w, __u64 now)
 {
 	struct rs_thread *t = w->copy;
+	__u64 since = t->out_stack ? w->seen : t->out_ns;
 
-	t->out_stack = take_remote_stack(w->task, t->tid, now);
+	if (!t->out_stack)
+		t->out_stack = take_remote_stack(w->task, t->tid, now);
 	if (config.is_unhooked)
-		add_stack(poll_top(t), t->out_stack, now - t->out_ns, 1);
+		add_stack(poll_top(t), t->out_stack, now - since, 1);
 	return 0;
 }
 
@@ -198,11 +204,8 @@ static __always_inline bool is_settled(struct rs_thread *t, const struct task_st
 	}
 	if (config.is_unhooked && has_run)
 		t->out_ns = 0; /* nobody traced that it woke up */
-	else if (config.is_unhooked && t->out_ns && p) {
-		/* nobody will trace how long the sleep was */
-		add_stack(p, t->out_stack, now - p->seen, 1);
+	else if (config.is_unhooked && t->out_ns && p)
 		p->seen = now;
-	}
 	return has_run || t->out_ns;
 }
 
@@ -251,7 +254,8 @@ int on_walk(struct bpf_iter__task *ctx)
 	struct rs_look k = { .now = bpf_ktime_get_ns(), .is_asleep = 1 };
 	struct walked w;
 	struct rs_thread *t;
-	__u64 switches;
+	struct rs_poll *top;
+	__u64 switches, seen;
 	bool is_new, is_settled_now;
 
 	if (!task || !is_target(task) || !task->__state)
@@ -262,12 +266,14 @@ int on_walk(struct bpf_iter__task *ctx)
 		return 0;
 	t = thread_of(task);
 	is_new = !t || (t->look_kind == RS_LOOK_NOT_TOKIO && !t->switches);
+	top = t ? poll_top(t) : NULL;
+	seen = top ? top->seen : 0;
 	is_settled_now = t && !is_new && is_settled(t, task, k.now);
-	if (is_settled_now && !lacks_stack(t, k.now))
+	if (is_settled_now && !wants_stack(t, k.now))
 		return 0;
 	if (!t)
 		t = thread_of_or_new(task);
-	w = (struct walked){ task, t, t ? copy_row(t) : NULL };
+	w = (struct walked){ task, t, t ? copy_row(t) : NULL, seen };
 	if (!w.copy)
 		return 0;
 	if (is_settled_now) {

@@ -149,6 +149,8 @@ void auto_note_block(struct session *s, const struct rs_poll *p);
 void switches_step(struct session *s, uint64_t now);
 /* When that must be called again. */
 uint64_t switches_due(const struct session *s);
+/* There may be sleepers without a stack. */
+void switches_want_stacks(struct session *s, uint64_t now);
 
 /* session_rows.c: threads inside long polls. Sets rows_due_ns. */
 void rows_step(struct session *s, uint64_t now);

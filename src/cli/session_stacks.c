@@ -118,7 +118,7 @@ static void want_tables(struct session *s)
 	}
 }
 
-static void take_tables(struct session *s)
+static void take_tables(struct session *s, uint64_t now)
 {
 	struct session_stacks *x = s->stacks;
 	bool is_put, is_new = false;
@@ -144,6 +144,8 @@ static void take_tables(struct session *s)
 		unwind_mappings(s->process, x->tables, x->tables[VDSO_TABLE], maps);
 		tables_set_mappings(s->watch, maps);
 		free(maps);
+		if (!table_builder_pending(x->builder))
+			switches_want_stacks(s, now); /* asleep since before */
 	}
 }
 
@@ -332,7 +334,7 @@ void stacks_hold(struct session *s, const struct rs_event_block *e)
 void stacks_step(struct session *s, uint64_t now)
 {
 	want_tables(s);
-	take_tables(s);
+	take_tables(s, now);
 	tell_waiting(s, now);
 }
 

@@ -70,11 +70,17 @@ static void note_skipped(struct session *s, uint64_t skipped, uint64_t now)
 	s->skipped = skipped;
 }
 
-/* Sleepers without a stack get one half way to the threshold: two walks in the time that it takes see each that reaches it. */
+/* They get one half way to the threshold: two walks in the time that it takes see each sleep that reaches it. */
+void switches_want_stacks(struct session *s, uint64_t now)
+{
+	if (s->can_walk)
+		s->stacks_until_ns = now + s->options->threshold_ns + WALK_NS;
+}
+
 static void note_rationed(struct session *s, uint64_t rationed, uint64_t now)
 {
-	if (rationed != s->rationed && s->can_walk)
-		s->stacks_until_ns = now + s->options->threshold_ns + WALK_NS;
+	if (rationed != s->rationed)
+		switches_want_stacks(s, now);
 	s->rationed = rationed;
 }
 

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The stack of each block: whole, with names, and with the user's own function as the culprit."""
+import re
+import signal
+import subprocess
 import time
 
 import pytest
+
+from live import Target
 
 MODES = ["sampled", "exact"]
 READY_S = 1  # the tables of a small program are there long before
@@ -22,7 +27,7 @@ def test_blocks_have_whole_stacks_and_the_right_culprit(target, watch, shape, mo
     time.sleep(READY_S)
     for kind, culprit in CULPRITS.items():
         for held, block in w.expect_blocks(t.block(kind, 30, 3)):
-            assert block["complete"], names(block)
+            assert block["complete"] and block["stack_end"] == "start", names(block)
             frames = block["frames"]
             assert frames[block["culprit"]]["kind"] == "user"
             assert frames[block["culprit"]]["fn"].startswith(culprit), names(block)
@@ -66,4 +71,59 @@ def test_a_long_sleep_has_its_stack_after_many_short_ones(target, watch):
         long = [s for s in stacks if any("e2e_target::work::rest" in (f["fn"] or "") for f in s["frames"])]
         assert len(long) == 1 and "e2e_target::work::rest" in names(block)[block["culprit"]], names(block)
         assert block["complete"]
+    w.finish()
+
+
+def is_long(block):
+    return block["duration_ns"] > 40_000_000
+
+
+def test_sleeps_have_their_stacks_in_a_storm_of_switches(target, watch):
+    t = target("multi")
+    w = watch("--pid", t.pid)
+    time.sleep(READY_S)
+    for _ in range(4):
+        t.send("switches 20000")
+    end = time.monotonic() + 5
+    while not any(b"too fast to be traced" in raw for _, raw in list(w.lines)):
+        if time.monotonic() > end:
+            pytest.skip("this machine does not switch often enough")
+        time.sleep(0.05)
+    t.block("sleep", 60, 5)
+    w.expect("block", 5, is_long)  # where it began may not have been seen
+    for block in filter(is_long, w.events("block")):
+        assert block["complete"], names(block)
+        assert block["frames"][block["culprit"]]["fn"].startswith(CULPRITS["sleep"]), names(block)
+    w.finish()
+
+
+def test_a_stripped_stack_ends_where_the_runtime_polls(target, programs, tool, tmp_path):
+    stripped = tmp_path / "stripped"
+    subprocess.run(["strip", "-o", stripped, programs.exe], check=True)
+    t = target("multi", exe=stripped)
+    text = Target([tool, "--pid", t.pid, "--stack-depth", 100])
+    try:
+        text.expect("          mode")
+        time.sleep(READY_S)
+        t.block("sleep", 30, 3)
+        text.expect("● BLOCKING", 3)
+        text.signal(signal.SIGINT)
+        assert text.wait() == 0
+    finally:
+        text.close()
+    # the task's frames, then those by which the runtime got there
+    shown = [int(n) for n in re.findall(r"^ +(?:stack +)?#(\d+) ", text.text(), re.M)]
+    left_out = [int(n) for n in re.findall(r"^ +… (\d+) more$", text.text(), re.M)]
+    assert len(left_out) == 3, text.text()
+    assert max(shown) < 10 and min(left_out) > 5, text.text()
+
+
+def test_what_sleeps_since_before_attach_has_its_stack(target, watch):
+    t = target("multi")
+    t.send("block sleep 4000 1")
+    time.sleep(READY_S)
+    w = watch("--pid", t.pid)
+    late = w.expect("ongoing", 1, lambda e: e["age_ns"] > 400_000_000)
+    assert late["complete"], late
+    assert late["frames"][late["culprit"]]["fn"].startswith(CULPRITS["sleep"])
     w.finish()

@@ -8,6 +8,8 @@ mod object_call;
 mod work;
 
 use std::ffi::CString;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::process::exit;
 
 use executor::{Executor, Shape};
@@ -35,11 +37,26 @@ impl Program {
             "object" => self.object.as_ref().expect("dlopen comes first").submit(rest),
             "fork" => fork_and_spin(rest.parse().unwrap_or(100)),
             "exec" => exec(rest),
+            "switches" => switch(rest.parse().unwrap_or(100)),
             "exit" => exit(rest.parse().unwrap_or(0)),
             "kill" => kill_self(rest.parse().unwrap_or(libc::SIGKILL)),
             _ => self.executor.as_ref().expect("runtime comes first").submit(line),
         }
     }
+}
+
+/// Two threads, none of Tokio's, that wake each other as fast as they can.
+fn switch(ms: u64) {
+    let end = work::now_ns() + ms * 1_000_000;
+    let (mut near, mut far) = UnixStream::pair().expect("no more descriptors");
+    std::thread::spawn(move || {
+        while work::now_ns() < end
+            && near.write_all(&[0]).and_then(|()| near.read_exact(&mut [0])).is_ok()
+        {}
+    });
+    std::thread::spawn(move || {
+        while far.read_exact(&mut [0]).and_then(|()| far.write_all(&[0])).is_ok() {}
+    });
 }
 
 /// The child has this thread alone, and blocks in it.

@@ -20,7 +20,10 @@ static union rs_unwind_part parts[3]; /* a directory, two chunks */
 static uint64_t stack[WORDS];
 static bool has_mappings;
 
-static int unwind_read(__u64 addr, __u64 *ret)
+struct rs_memory {
+};
+
+static int unwind_read(struct rs_memory m, __u64 addr, __u64 *ret)
 {
 	if (addr < STACK_ADDR || addr - STACK_ADDR > sizeof(stack) - sizeof(*ret))
 		return -1;
@@ -78,8 +81,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	u.trampoline = fuzz_take(&in, 4);
 	fill_tables(&in);
 	fuzz_fill(&in, stack, sizeof(stack));
-	while (!unwind_step(&u))
+	while (!unwind_frame(&u, (struct rs_memory){}))
 		FUZZ_CHECK(++steps <= RS_FRAMES);
-	FUZZ_CHECK(u.n && u.n <= RS_FRAMES && u.end <= RS_UNWIND_LOOP);
+	FUZZ_CHECK(u.n && u.n <= RS_FRAMES && u.end <= RS_UNWIND_GUESSED);
 	return 0;
 }

@@ -6,12 +6,14 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "symbol/crates.h"
 #include "symbol/kinds.h"
 #include "symbol/lines.h"
+#include "symbol/source.h"
 #include "symbol/symtab.h"
 #include "target/demangle.h"
 #include "target/elf_file.h"
@@ -25,6 +27,7 @@ struct object {
 	char *fetched; /* crates, see crates_of_file */
 	struct symtab symbols;
 	struct lines *lines;
+	int64_t built; /* s since 1970 */
 	char mangled[DEMANGLE_MAX], readable[DEMANGLE_MAX], path[PATH_MAX];
 };
 
@@ -95,6 +98,7 @@ int object_open(const struct object_source *from, struct object **ret)
 {
 	struct object *o = calloc(1, sizeof(*o));
 	const struct elf_file *best;
+	struct stat st;
 	int r;
 
 	if (!o)
@@ -102,6 +106,7 @@ int object_open(const struct object_source *from, struct object **ret)
 	o->from = *from;
 	r = elf_file_open(from->open_path, &o->file, NULL);
 	if (!r) {
+		o->built = fstat(o->file->fd, &st) ? 0 : st.st_mtime;
 		find_debug_file(o);
 		o->fetched = crates_of_file(o->file);
 		best = o->debug ? o->debug : o->file;
@@ -151,6 +156,21 @@ static const char *full_path(struct object *o, const struct line_frame *from)
 	return o->path;
 }
 
+/* The text of the frame's line: of the user's code first of all, and of what may be shown in its place. */
+static const char *text_of(const struct object *o, const struct frame *f, struct strings *strings)
+{
+	struct source_file file = { .path = f->file, .built = o->built };
+	char text[SOURCE_LINE_SIZE];
+
+	if (f->kind != FRAME_USER && f->kind != FRAME_DEP)
+		return NULL;
+	if (source_read(&file, f->line, text))
+		return strings_keep(strings, text);
+	file.root = o->from.root;
+	return file.root[0] && source_read(&file, f->line, text) ? strings_keep(strings, text)
+								 : NULL;
+}
+
 static void fill(struct object *o, struct strings *strings, const struct line_frame *from,
 		 struct frame *ret)
 {
@@ -164,6 +184,7 @@ static void fill(struct object *o, struct strings *strings, const struct line_fr
 		.kind = kind_of_frame(name, file, o->from.name,
 				      &(struct crate_lists){ o->from.my_crates, o->fetched }),
 	};
+	ret->text = text_of(o, ret, strings);
 }
 
 /*

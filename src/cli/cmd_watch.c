@@ -35,9 +35,7 @@ struct watched {
 };
 
 struct watcher {
-	const struct options *options;
-	const struct sink *sink;
-	struct sink_options out;
+	struct session_setup setup;
 	struct watched targets[OPT_MAX_PIDS];
 	size_t n_targets;
 	struct child *child; /* -- COMMAND */
@@ -88,10 +86,10 @@ static int open_target(struct watcher *w, pid_t pid, struct rs_error *err)
 			 strerror(errno));
 		return -errno;
 	}
-	r = session_open(w->options, pid, w->sink, &w->out, &t->session, err);
+	r = session_open(&w->setup, pid, &t->session, err);
 	if (r < 0) {
 		close(t->pidfd);
-		return blame_features(w->options, r, pid, err);
+		return blame_features(w->setup.options, r, pid, err);
 	}
 	w->n_targets++;
 	return 0;
@@ -132,7 +130,7 @@ static void reopen(struct watcher *w, size_t i)
 
 	session_bye(w->targets[i].session, "target_exec");
 	close_target(w, i);
-	if (open_target(w, pid, &err) < 0 && w->options->n_pids)
+	if (open_target(w, pid, &err) < 0 && w->setup.options->n_pids)
 		fprintf(stderr, "runtime-scope: %s\n", err.text);
 }
 
@@ -142,7 +140,7 @@ static int empty_output(struct watcher *w)
 	if (w->has_output || !w->n_targets)
 		return 0;
 	w->has_output = true;
-	return output_empty(w->out.out);
+	return output_empty(w->setup.out.out);
 }
 
 static void step_targets(struct watcher *w)
@@ -193,7 +191,7 @@ static void find_next(struct watcher *w, uint64_t now)
 
 	if (now < w->next_look_ns)
 		return;
-	r = select_pids(w->options, pids, &err);
+	r = select_pids(w->setup.options, pids, &err);
 	if (r == -ENOTUNIQ) {
 		complain(r, &err);
 		stop(w, "ambiguous", target_exit_code(r));
@@ -254,7 +252,7 @@ static void step(struct watcher *w)
 		stop(w, "target_exited", EXIT_OK);
 	else if (w->child)
 		find_in_child(w, now);
-	else if (!w->n_targets && w->options->name)
+	else if (!w->n_targets && w->setup.options->name)
 		find_next(w, now);
 	else if (!w->n_targets)
 		stop(w, "target_exited", EXIT_OK);
@@ -264,7 +262,7 @@ static uint64_t wait_ns(const struct watcher *w)
 {
 	uint64_t due = w->stop_ns ? w->stop_ns : UINT64_MAX, now = now_ns();
 
-	if (w->child || (!w->n_targets && w->options->name))
+	if (w->child || (!w->n_targets && w->setup.options->name))
 		due = w->next_look_ns < due ? w->next_look_ns : due;
 	for (size_t i = 0; i < w->n_targets; i++) {
 		uint64_t ns = session_due(w->targets[i].session);
@@ -290,7 +288,7 @@ static void wait_for_work(struct watcher *w)
 {
 	struct pollfd fds[2 + 2 * OPT_MAX_PIDS] = {
 		{ .fd = w->signal_fd, .events = POLLIN },
-		{ .fd = fileno(w->out.out) },
+		{ .fd = fileno(w->setup.out.out) },
 	};
 	uint64_t ns = wait_ns(w);
 	struct timespec wait = { ns / SECOND_NS, ns % SECOND_NS };
@@ -350,14 +348,15 @@ static int open_targets(struct watcher *w, struct rs_error *err)
 	pid_t pids[OPT_MAX_PIDS];
 	int n, r = 0;
 
-	if (w->options->command) {
+	if (w->setup.options->command) {
 		struct features f;
 
 		features_try(&f); /* before the command runs, not after */
 		r = features_require(&f, NEED_ALL, err);
-		return r < 0 ? -EACCES : child_start(w->options->command, w->nice, &w->child, err);
+		return r < 0 ? -EACCES
+			     : child_start(w->setup.options->command, w->nice, &w->child, err);
 	}
-	n = select_pids(w->options, pids, err);
+	n = select_pids(w->setup.options, pids, err);
 	for (int i = 0; i < n && r >= 0; i++)
 		r = open_target(w, pids[i], err);
 	return n < 0 ? n : r;
@@ -423,43 +422,73 @@ static int finish(struct watcher *w)
 	return w->exit_code;
 }
 
-int cmd_watch(const struct options *o)
+/* The table of advice with the user's rows, and where the report goes. Returns an exit code; what was opened is the caller's. */
+static int open_setup(struct session_setup *setup)
 {
-	struct watcher w = {
-		.options = o,
-		.sink = sink_find(o->format ? o->format : "text"),
-		.signal_fd = -1,
-	};
+	const struct options *o = setup->options;
 	struct rs_error err = { 0 };
-	int r = output_open(o, &w.out.out, &err), code;
+	int r;
 
+	setup->catalogue = catalogue_new();
+	if (!setup->catalogue)
+		return EXIT_INTERNAL;
+	if (o->advice) {
+		r = catalogue_read(setup->catalogue, o->advice, err.text, sizeof(err.text));
+		if (r < 0) {
+			complain(r, &err);
+			return EXIT_USAGE;
+		}
+	}
+	r = output_open(o, &setup->out.out, &err);
 	if (r < 0) {
 		complain(r, &err);
 		return EXIT_INTERNAL;
 	}
-	w.out.color = output_color(o, w.out.out);
-	w.out.enable_pids = o->n_pids > 1 || o->command;
-	w.out.stack_depth = o->stack_depth;
-	if (o->duration_ns)
-		w.stop_ns = now_ns() + o->duration_ns;
-	raise_priority(&w);
-	r = open_signals(&w);
+	setup->out.color = output_color(o, setup->out.out);
+	setup->out.enable_pids = o->n_pids > 1 || o->command;
+	setup->out.stack_depth = o->stack_depth;
+	return EXIT_OK;
+}
+
+static int watch(struct watcher *w)
+{
+	struct rs_error err = { 0 };
+	int r, code;
+
+	if (w->setup.options->duration_ns)
+		w->stop_ns = now_ns() + w->setup.options->duration_ns;
+	raise_priority(w);
+	r = open_signals(w);
 	if (r >= 0)
-		r = open_targets(&w, &err);
+		r = open_targets(w, &err);
 	if (r < 0) {
 		complain(r, &err);
 		code = target_exit_code(r);
-		while (w.n_targets)
-			close_target(&w, 0);
+		while (w->n_targets)
+			close_target(w, 0);
 	} else {
-		run(&w);
-		code = finish(&w);
+		run(w);
+		code = finish(w);
 	}
-	r = output_close(w.out.out);
+	r = output_close(w->setup.out.out);
 	if (r < 0 && r != -EPIPE && code == EXIT_OK) {
 		complain(r, &err);
 		code = EXIT_INTERNAL;
 	}
-	close(w.signal_fd);
+	close(w->signal_fd);
+	return code;
+}
+
+int cmd_watch(const struct options *o)
+{
+	struct watcher w = {
+		.setup = { .options = o, .sink = sink_find(o->format ? o->format : "text") },
+		.signal_fd = -1,
+	};
+	int code = open_setup(&w.setup);
+
+	if (code == EXIT_OK)
+		code = watch(&w);
+	catalogue_free(w.setup.catalogue);
 	return code;
 }

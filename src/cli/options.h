@@ -42,6 +42,8 @@ struct options {
 	const char *debug_file; /* NULL = found by build id or debug link */
 	const char *my_crates; /* NULL = none */
 	uint32_t stack_depth;
+	const char *advice; /* file of the user's own; NULL = none */
+	bool all_blocks;
 	enum color_mode color;
 };
 
@@ -58,7 +60,7 @@ enum option_group {
 	OPT_TIMING =
 		1
 		<< 1, /* --threshold, --slow, --critical, --mode, --budget, --freq, --duration, markers */
-	OPT_OUTPUT = 1 << 2, /* --format, -o, --color */
+	OPT_OUTPUT = 1 << 2, /* --format, -o, --color, --all-blocks, --advice */
 	OPT_BINARY = 1 << 3, /* a positional BINARY */
 	OPT_STACKS = 1 << 4, /* --debug-file, --my-crates, --stack-depth */
 };

@@ -158,17 +158,18 @@ static int open_parts(struct session *s, pid_t pid, struct rs_error *err)
 	return r;
 }
 
-int session_open(const struct options *o, pid_t pid, const struct sink *sink,
-		 const struct sink_options *out, struct session **ret, struct rs_error *err)
+int session_open(const struct session_setup *setup, pid_t pid, struct session **ret,
+		 struct rs_error *err)
 {
 	struct session *s = calloc(1, sizeof(*s));
 	int r;
 
 	if (!s)
 		return -ENOMEM;
-	s->options = o;
-	s->sink = sink;
-	s->out = out;
+	s->options = setup->options;
+	s->sink = setup->sink;
+	s->out = &setup->out;
+	s->catalogue = setup->catalogue;
 	for (size_t i = 0; i < RS_THREADS; i++)
 		s->rows[i].watch_fd = -1;
 	s->watch_tokens = WATCHES_PER_SECOND;

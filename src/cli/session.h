@@ -5,6 +5,7 @@
 
 #include "cli/options.h"
 #include "model/block.h"
+#include "model/catalogue.h"
 #include "sink/sink.h"
 #include "target/target.h"
 
@@ -16,10 +17,18 @@ enum session_state {
 	SESSION_EXITED, /* the process is gone */
 };
 
+/* What all sessions share; it outlives them. */
+struct session_setup {
+	const struct options *options;
+	const struct sink *sink;
+	struct sink_options out;
+	struct catalogue *catalogue;
+};
+
 /* Finds Tokio in the process, loads and attaches. Nothing is written yet. -ESRCH no such process; -ENOEXEC not a
  * Tokio program; -EPERM, -EACCES, -EOPNOTSUPP something is lacking. */
-int session_open(const struct options *o, pid_t pid, const struct sink *sink,
-		 const struct sink_options *out, struct session **ret, struct rs_error *err);
+int session_open(const struct session_setup *setup, pid_t pid, struct session **ret,
+		 struct rs_error *err);
 /* To be called at session_due(), and when session_fd() is readable: hands out what happened and starts what is due. Negative errno when the
  * output cannot be written any more. */
 int session_step(struct session *s, enum session_state *ret_state);

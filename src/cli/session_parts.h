@@ -57,6 +57,7 @@ struct session {
 	const struct options *options;
 	const struct sink *sink;
 	const struct sink_options *out;
+	const struct catalogue *catalogue;
 	int sink_error; /* first failure of the output */
 
 	struct process *process;
@@ -185,7 +186,8 @@ void stacks_finish(struct session *s);
 
 /* session_report.c: hello, stats, bye and the records of the ring. */
 void report_record(void *session, const void *record, size_t size);
-void report_block(struct session *s, const struct block *b);
+/* Finds its site, counts it and tells it. */
+void report_block(struct session *s, struct block *b);
 /* A block that has ended. */
 void report_ended(struct session *s, const struct rs_event_block *e);
 void report_hello(struct session *s, uint64_t now);

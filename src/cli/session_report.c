@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "cli/session_parts.h"
+#include "model/callsite.h"
 
 static const char *symbols_name(enum symbol_kind k)
 {
@@ -108,8 +109,16 @@ void report_hello(struct session *s, uint64_t now)
 		keep_error(s, s->sink->hello(s->out, &h));
 }
 
-void report_block(struct session *s, const struct block *b)
+/* Formats for people are spared what they cannot read, unless they ask for it. */
+static bool is_told(struct session *s, const struct block *b)
 {
+	return !s->sink->repeats || s->options->all_blocks || sites_tell(s->sites, b, now_ns());
+}
+
+void report_block(struct session *s, struct block *b)
+{
+	callsite_find(b);
+	b->advice = catalogue_find(s->catalogue, b);
 	if (!b->is_ongoing) {
 		s->blocks++;
 		s->blocked_ns += b->duration_ns;
@@ -117,7 +126,17 @@ void report_block(struct session *s, const struct block *b)
 		s->critical += b->severity == SEVERITY_CRITICAL;
 		sites_add(s->sites, b);
 	}
-	keep_error(s, s->sink->block(s->out, b));
+	if (is_told(s, b))
+		keep_error(s, s->sink->block(s->out, b));
+}
+
+static void report_repeats(struct session *s, uint64_t now)
+{
+	struct repeats repeats[SITES_REPEATS];
+	size_t n = s->sink->repeats ? sites_repeats(s->sites, now, repeats) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		keep_error(s, s->sink->repeats(s->out, &repeats[i]));
 }
 
 void report_ended(struct session *s, const struct rs_event_block *e)
@@ -260,6 +279,7 @@ void report_stats(struct session *s, uint64_t now)
 	s->cpu_percent = 100.0 * st.user_ns / elapsed;
 	s->watch_tokens = WATCHES_PER_SECOND;
 	s->inspect_tokens = INSPECTIONS_PER_SECOND;
+	report_repeats(s, now);
 	if (s->sink->stats)
 		keep_error(s, s->sink->stats(s->out, &st));
 	s->news[0] = 0;

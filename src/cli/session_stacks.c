@@ -7,6 +7,7 @@
 
 #include "cli/poll_roots.h"
 #include "cli/session_parts.h"
+#include "model/callsite.h"
 #include "probe/tables.h"
 #include "target/elf_file.h"
 #include "unwind/builder.h"
@@ -249,20 +250,6 @@ static int heaviest_first(const void *a, const void *b)
 	return x->ns > y->ns ? -1 : x->ns < y->ns;
 }
 
-/* The innermost frame of the user's own code; else of a dependency. */
-static int find_culprit(const struct block_stack *s)
-{
-	int of_dependency = -1;
-
-	for (size_t i = 0; i < s->n; i++) {
-		if (s->frames[i].kind == FRAME_USER)
-			return (int)i;
-		if (s->frames[i].kind == FRAME_DEP && of_dependency < 0)
-			of_dependency = (int)i;
-	}
-	return of_dependency;
-}
-
 void stacks_attach(struct session *s, const struct rs_poll *p, struct block *b)
 {
 	struct session_stacks *x = s->stacks;
@@ -291,7 +278,7 @@ void stacks_attach(struct session *s, const struct rs_poll *p, struct block *b)
 		b->n_stacks++;
 	}
 	qsort(b->stacks, b->n_stacks, sizeof(b->stacks[0]), heaviest_first);
-	b->culprit = b->n_stacks ? find_culprit(&b->stacks[0]) : -1;
+	b->culprit = b->n_stacks ? callsite_culprit(&b->stacks[0], b->task_id) : -1;
 }
 
 static void tell_first(struct session *s)

@@ -91,6 +91,11 @@ const struct option_row option_rows[] = {
 	  value_format, FIELD(format), .arg_from = &sink_names },
 	{ "output", 'o', "FILE", OPT_OUTPUT, "write there instead of standard output", NULL,
 	  value_text, FIELD(output), { .needs = "a file name" } },
+	{ "all-blocks", 0, NULL, OPT_OUTPUT,
+	  "as text, print every block, not only the first few of each call site", NULL,
+	  value_flag, FIELD(all_blocks) },
+	{ "advice", 0, "FILE", OPT_OUTPUT, "more rows for the table of advice", NULL,
+	  value_text, FIELD(advice), { .needs = "a file name" } },
 	{ "color", 0, "auto|always|never", OPT_OUTPUT, "colours; NO_COLOR is honoured", "auto",
 	  value_choice, FIELD(color), { .choices = color_names } },
 

@@ -31,6 +31,8 @@ enum cause {
 #define BLOCK_SYSCALLS 4
 #define BLOCK_STACKS 8
 #define BLOCK_FRAMES 512 /* of one stack, inlined ones included */
+#define SITE_SIZE \
+	256 /* of the string that names a call site; longer ones are cut, and end in a hash */
 #define BLOCK_ERROR_UNKNOWN \
 	UINT64_MAX /* the block began before anyone looked: its duration is a minimum */
 
@@ -47,6 +49,12 @@ struct task_name {
 	uint32_t line;
 	const char *
 		source; /* "v0", "dwarf", "location", "symbol", "stack", "address"; NULL when name is */
+};
+
+/* What to do instead of what blocked. */
+struct advice {
+	const char *kind; /* what it is: "std::fs", "mutex" */
+	const char *text; /* one line; the user's own where they have given a file of them */
 };
 
 /* One stack that a block was seen in. */
@@ -82,6 +90,9 @@ struct block {
 	struct block_stack stacks[BLOCK_STACKS]; /* heaviest first */
 	size_t n_stacks; /* 0: none was taken */
 	int culprit; /* index into stacks[0].frames; -1 = none */
+	char site[SITE_SIZE]; /* "" = null; hostile text; see model/callsite.h */
+	int site_frame; /* index into stacks[0].frames of the function that site names; -1 = none */
+	const struct advice *advice; /* NULL = none is known */
 	enum detection detection;
 };
 
@@ -131,13 +142,24 @@ struct validation {
 	uint64_t task_ids_agree, task_ids_differ; /* cross-check with set_current_task_id */
 };
 
-/* One row of the ranking at the end. Until call sites have fingerprints, a site is (task name, cause, first syscall). */
+/* One row of the ranking at the end. Blocks of one site that are the machine's fault have a row of their own. */
 struct site {
-	char task[160];
-	enum cause cause;
+	char task[160]; /* of its longest block */
+	enum cause cause; /* of most of its time */
 	const char *syscall; /* static string or NULL */
 	uint64_t count, total_ns, max_ns, p99_ns;
 	enum severity severity; /* the worst seen */
+	char site[SITE_SIZE]; /* "" = null: then blocks of one task, cause and syscall share the row */
+	char function[160], file[160]; /* where its longest block was; "" = unknown */
+	uint32_t line; /* 0 = unknown */
+	const struct advice *advice; /* NULL = none is known */
+};
+
+/* Blocks of a site that were not told one by one. */
+struct repeats {
+	int32_t pid;
+	const struct site *site;
+	uint64_t count, total_ns, max_ns;
 };
 
 struct bye {

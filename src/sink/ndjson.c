@@ -126,6 +126,18 @@ static void put_stacks(struct json_line *l, const struct block *b)
 	}
 }
 
+static void put_advice(struct json_line *l, json_t *object, const struct advice *a)
+{
+	json_t *row;
+
+	json_set(l, object, "advice", a ? json_object() : json_null());
+	if (!a || l->failed)
+		return;
+	row = json_object_get(object, "advice");
+	json_set(l, row, "kind", json_text(a->kind));
+	json_set(l, row, "text", json_text(a->text));
+}
+
 static void put_stack_fields(struct json_line *l, const struct block *b)
 {
 	const struct block_stack *heaviest = b->n_stacks ? &b->stacks[0] : NULL;
@@ -138,7 +150,8 @@ static void put_stack_fields(struct json_line *l, const struct block *b)
 	json_put(l, "culprit", heaviest ? json_id(b->culprit) : json_null());
 	json_put(l, "complete", heaviest ? json_boolean(heaviest->is_complete) : json_null());
 	json_put(l, "stack_end", heaviest ? json_text(stack_end_name(heaviest->end)) : json_null());
-	json_put(l, "site", json_null());
+	json_put(l, "site", json_text(b->site[0] ? b->site : NULL));
+	put_advice(l, l->object, b->advice);
 	json_put(l, "impact", json_null());
 }
 
@@ -217,6 +230,19 @@ static void put_totals(struct json_line *l, const struct bye *b)
 	json_set(l, totals, "watched_ns", json_count(b->watched_ns));
 }
 
+static void put_culprit(struct json_line *l, json_t *site, const struct site *s)
+{
+	json_t *culprit;
+
+	json_set(l, site, "culprit", s->function[0] ? json_object() : json_null());
+	if (!s->function[0] || l->failed)
+		return;
+	culprit = json_object_get(site, "culprit");
+	json_set(l, culprit, "fn", json_text(s->function));
+	json_set(l, culprit, "file", json_text(s->file[0] ? s->file : NULL));
+	json_set(l, culprit, "line", s->line ? json_count(s->line) : json_null());
+}
+
 static void append_site(struct json_line *l, json_t *by_site, const struct site *s)
 {
 	json_t *row = json_append_object(l, by_site);
@@ -229,6 +255,9 @@ static void append_site(struct json_line *l, json_t *by_site, const struct site 
 	json_set(l, row, "max_ns", json_count(s->max_ns));
 	json_set(l, row, "p99_ns", json_count(s->p99_ns));
 	json_set(l, row, "severity", json_text(severity_name(s->severity)));
+	json_set(l, row, "site", json_text(s->site[0] ? s->site : NULL));
+	put_culprit(l, row, s);
+	put_advice(l, row, s->advice);
 }
 
 /* Without a percentage: the tool may have watched other programs, before this one and beside it. */

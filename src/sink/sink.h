@@ -21,6 +21,8 @@ struct sink {
 	bool shows_kernel; /* frames of the kernel, by name */
 	int (*hello)(const struct sink_options *o, const struct hello *h);
 	int (*block)(const struct sink_options *o, const struct block *b); /* ended and ongoing */
+	/* Where it is for people; then not every block is given to it. */
+	int (*repeats)(const struct sink_options *o, const struct repeats *r);
 	int (*stats)(const struct sink_options *o, const struct stats *s);
 	int (*validation)(const struct sink_options *o, const struct validation *v);
 	int (*bye)(const struct sink_options *o, const struct bye *b);

@@ -81,6 +81,7 @@ const struct sink text_sink = {
 	.name = "text",
 	.hello = text_hello,
 	.block = text_block,
+	.repeats = text_repeats,
 	.stats = text_stats,
 	.validation = text_validation,
 	.bye = text_bye,

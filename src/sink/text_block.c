@@ -11,12 +11,13 @@
 #include "sink/formats.h"
 #include "sink/paragraph.h"
 
-#define LINE_COLUMNS 80
+#define LINE_COLUMNS TEXT_COLUMNS
 #define NAME_COLUMNS 26 /* padded to, so that the columns of consecutive blocks meet */
 #define PLACE_COLUMNS 14
 #define PLACE_AT_LEAST ((size_t)28) /* of a long place is shown beside any thread */
 #define GAP 2
 #define DETAIL_COLUMNS 36
+#define ADVICE_COLUMNS (2 * LINE_COLUMNS) /* the user's own may be longer than a line */
 #define ONGOING_LEAST_NS UINT64_C(50000000) /* most blocks end sooner, and are then told whole */
 #define ROOM (ESCAPE_SIZE(LINE_COLUMNS) + 64)
 
@@ -233,6 +234,22 @@ static void print_cause(FILE *f, const struct sink_options *o, const struct bloc
 	}
 }
 
+/* Of what is the machine's fault, the cause has said it already. */
+static void print_advice(FILE *f, const struct sink_options *o, const struct block *b)
+{
+	char text[ESCAPE_SIZE(ADVICE_COLUMNS)], kind[ESCAPE_SIZE(ADVICE_COLUMNS)];
+	size_t columns;
+
+	if (!b->advice || is_excused(b))
+		return;
+	columns = escape_shorten(kind, b->advice->kind, ADVICE_COLUMNS) +
+		  escape_shorten(text, b->advice->text, ADVICE_COLUMNS);
+	text_label(f, o, "advice");
+	if (columns + TEXT_LABEL_COLUMNS + 2 <= LINE_COLUMNS)
+		fprintf(f, "%s: ", kind);
+	fprintf(f, "%s\n", text);
+}
+
 static const char *detection_words(enum detection d)
 {
 	const char *name = detection_name(d);
@@ -259,6 +276,31 @@ static void print_timing(FILE *f, const struct sink_options *o, const struct blo
 	fputc('\n', f);
 }
 
+/* "… and 312 more at app::f: 4.21 s, longest 45.1 ms" */
+int text_repeats(const struct sink_options *o, const struct repeats *r)
+{
+	const struct site *s = r->site;
+	char name[ESCAPE_SIZE(LINE_COLUMNS)], before[64], after[2 * FMT_SIZE];
+	struct paragraph p;
+	size_t columns;
+	int failed = paragraph_begin(&p);
+
+	if (failed < 0)
+		return failed;
+	if (o->enable_pids)
+		fprintf(p.f, "pid %d: ", r->pid);
+	snprintf(before, sizeof(before), "… and %s more at ", FMT_COUNT(r->count));
+	snprintf(after, sizeof(after), ": %s, longest %s", FMT_DURATION_SHORT(r->total_ns),
+		 FMT_DURATION_SHORT(r->max_ns));
+	columns = LINE_COLUMNS - escape_columns(before) - escape_columns(after);
+	if (s->function[0])
+		text_function(name, s->function, columns);
+	else
+		escape_shorten(name, s->task[0] ? s->task : "tasks without a name", columns);
+	fprintf(p.f, "%s%s%s\n\n", before, name, after);
+	return paragraph_end(&p, o->out);
+}
+
 int text_block(const struct sink_options *o, const struct block *b)
 {
 	struct paragraph p;
@@ -270,8 +312,10 @@ int text_block(const struct sink_options *o, const struct block *b)
 	if (r < 0)
 		return r;
 	print_title(p.f, o, b);
+	text_culprit(p.f, o, b);
 	print_task(p.f, o, b);
 	print_cause(p.f, o, b);
+	print_advice(p.f, o, b);
 	print_timing(p.f, o, b);
 	text_stack(p.f, o, b);
 	fputc('\n', p.f);

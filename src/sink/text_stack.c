@@ -5,96 +5,74 @@
 
 #include "base/escape.h"
 #include "base/fmt.h"
+#include "model/callsite.h"
 #include "sink/color.h"
 #include "sink/formats.h"
 
 #define NAME_COLUMNS 36
 #define PLACE_COLUMNS 26
+#define LINE_COLUMNS ((size_t)TEXT_COLUMNS - TEXT_LABEL_COLUMNS)
 
-/* Of a path, the part that tells files apart: behind the place where cargo or rustc keeps what is not the user's. */
-static const char *short_path(const char *path)
+/* The file and line; of a library without them, the library. */
+static size_t place_of(const struct frame *frame, char ret[static ESCAPE_SIZE(PLACE_COLUMNS)])
 {
-	static const char *const marks[] = { "/registry/src/", "/library/", "/src/" };
-	const char *at, *next;
-
-	for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++) {
-		at = strstr(path, marks[i]);
-		if (!at)
-			continue;
-		if (i == 0) { /* one more: the name of the registry */
-			next = strchr(at + strlen(marks[0]), '/');
-			return next ? next + 1 : at + 1;
-		}
-		while ((next = strstr(at + 1, marks[i])))
-			at = next;
-		return at + 1;
-	}
-	return path;
-}
-
-static void put_place(FILE *f, const struct frame *frame)
-{
-	char line[16] = "", place[ESCAPE_SIZE(PLACE_COLUMNS)];
-
-	if (frame->file && frame->line)
-		snprintf(line, sizeof(line), ":%" PRIu32, frame->line);
+	ret[0] = 0;
 	if (frame->file)
-		escape_shorten(place, short_path(frame->file), PLACE_COLUMNS - strlen(line));
-	else
-		/* Without a name, the module is where that would be. */
-		escape_shorten(place, frame->function && frame->module ? frame->module : "",
-			       PLACE_COLUMNS);
-	fprintf(f, "%s%s", place, line);
+		return text_place(ret, frame->file, frame->line, PLACE_COLUMNS);
+	if (frame->function && frame->module && strstr(frame->module, ".so"))
+		return escape_shorten(ret, frame->module, PLACE_COLUMNS);
+	return 0;
 }
 
-/*
- * "app::f::{{closure}}::{{closure}}" is the body of an async block in an async fn, or of closures: which of them, only
- * debuginfo tells. Once is enough.
- */
-static void short_name(const char *name, char *ret, size_t size)
+static size_t name_of(const struct frame *frame, char *ret, size_t columns)
 {
-	static const char *const closures[] = { "::{{closure}}", "::{closure#" };
-	size_t n = strlen(name), cut = n;
+	char raw[320];
 
-	for (size_t i = 0; i < 2; i++) {
-		const char *first = strstr(name, closures[i]);
-
-		if (first && (size_t)(first - name) < cut)
-			cut = first - name;
-	}
-	/* Only where nothing else follows. */
-	if (cut < n && name[n - 1] == '}')
-		snprintf(ret, size, "%.*s::{closure}", (int)(cut < size ? cut : size), name);
-	else
-		snprintf(ret, size, "%s", name);
+	if (frame->function)
+		return text_function(ret, frame->function, columns);
+	snprintf(raw, sizeof(raw), "%s+0x%" PRIx64, frame->module ? frame->module : "?",
+		 frame->module ? frame->offset : frame->addr);
+	return escape_shorten(ret, raw, columns);
 }
 
 static void put_frame(FILE *f, const struct sink_options *o, const struct frame *frame,
 		      size_t columns)
 {
-	char raw[512], name[ESCAPE_SIZE(NAME_COLUMNS + TEXT_LABEL_COLUMNS)];
+	char name[ESCAPE_SIZE(LINE_COLUMNS)], place[ESCAPE_SIZE(PLACE_COLUMNS)];
 	bool is_users = frame->kind == FRAME_USER;
 	size_t used;
 
-	if (frame->function)
-		short_name(frame->function, raw, sizeof(raw));
-	else
-		snprintf(raw, sizeof(raw), "%s+0x%" PRIx64, frame->module ? frame->module : "?",
-			 frame->module ? frame->offset : frame->addr);
-	used = escape_shorten(name, raw, columns);
-	fprintf(f, "%s%s%s%*s  ", is_users ? color_of(o, PAINT_NAME) : "", name,
-		is_users ? color_of(o, PAINT_NONE) : "", (int)(columns - used), "");
-	put_place(f, frame);
+	/* A long name may have the room of a place that is not known. */
+	if (!place_of(frame, place))
+		columns += PLACE_COLUMNS;
+	used = name_of(frame, name, columns);
+	fprintf(f, "%s%s%s", is_users ? color_of(o, PAINT_NAME) : "", name,
+		is_users ? color_of(o, PAINT_NONE) : "");
+	if (place[0])
+		fprintf(f, "%*s  %s", (int)(columns - used), "", place);
 	fputc('\n', f);
 }
 
-/*
- * Behind the frame in which the runtime polls the task, everything is the runtime's own. Where the task's function is not
- * known by its address, it is by its name.
- */
-static bool is_poll_root(const struct frame *f)
+void text_culprit(FILE *f, const struct sink_options *o, const struct block *b)
 {
-	return f->function && strstr(f->function, "tokio::runtime::task::");
+	char name[ESCAPE_SIZE(LINE_COLUMNS)], place[ESCAPE_SIZE(PLACE_COLUMNS)];
+	char text[ESCAPE_SIZE(LINE_COLUMNS)];
+	const struct frame *frame;
+	size_t used;
+
+	if (!b->n_stacks || b->culprit < 0)
+		return;
+	frame = &b->stacks[0].frames[b->culprit];
+	used = place_of(frame, place);
+	text_label(f, o, frame->kind == FRAME_USER ? "at" : "at dep.");
+	name_of(frame, name, LINE_COLUMNS - (used ? used + 2 : 0));
+	fprintf(f, "%s%s%s%s%s\n", color_of(o, PAINT_NAME), name, color_of(o, PAINT_NONE),
+		used ? "  " : "", place);
+	if (frame->text && frame->text[0]) {
+		escape_shorten(text, frame->text, LINE_COLUMNS - 2);
+		fprintf(f, "%*s%s│%s %s\n", TEXT_LABEL_COLUMNS, "", color_of(o, PAINT_LABEL),
+			color_of(o, PAINT_NONE), text);
+	}
 }
 
 static void put_end(FILE *f, const struct block_stack *s, size_t shown)
@@ -125,10 +103,6 @@ void text_stack(FILE *f, const struct sink_options *o, const struct block *b)
 
 	if (!b->n_stacks || (b->is_ongoing && !has_names(s)))
 		return;
-	if (b->culprit >= 0) {
-		text_label(f, o, s->frames[b->culprit].kind == FRAME_USER ? "at" : "at dep.");
-		put_frame(f, o, &s->frames[b->culprit], NAME_COLUMNS + 4);
-	}
 	/* What the kernel did in a system call is in the JSON; people are told the call. */
 	while (first < s->n && s->frames[first].kind == FRAME_KERNEL)
 		first++;
@@ -136,7 +110,8 @@ void text_stack(FILE *f, const struct sink_options *o, const struct block *b)
 		text_label(f, o, at > first ? "" : "stack");
 		fprintf(f, "#%-2zu ", at - first);
 		put_frame(f, o, &s->frames[at], NAME_COLUMNS);
-		if (s->n_to_root ? at + 1 == s->n_to_root : is_poll_root(&s->frames[at])) {
+		/* Behind the frame in which the runtime polls the task, everything is the runtime's own. */
+		if (callsite_is_root(s, at)) {
 			at++;
 			break;
 		}

@@ -12,7 +12,8 @@
 #include "sink/paragraph.h"
 
 #define NOTE_COLUMNS 400
-#define WIDEST_ROW 100 /* names of ordinary length keep a row within 80 columns */
+#define NAME_AT_LEAST 24
+#define BELOW 10 /* columns that the second line of a site is indented by */
 #define SITES_SHOWN 20
 #define CAUSE_COLUMNS 28
 #define WORD_COLUMNS 48
@@ -77,11 +78,45 @@ static void print_duration(FILE *f, uint64_t ns)
 	fprintf(f, "%*s%s", columns < 9 ? (int)(9 - columns) : 1, "", text);
 }
 
+/* The function, where it is known; else the task. */
+static void print_where(FILE *f, const struct site *s, size_t before)
+{
+	char name[ESCAPE_SIZE(TEXT_COLUMNS)];
+	size_t columns = TEXT_COLUMNS - before;
+
+	if (columns < NAME_AT_LEAST || before > TEXT_COLUMNS)
+		columns = NAME_AT_LEAST;
+	if (s->function[0])
+		text_function(name, s->function, columns);
+	else
+		escape_shorten(name, s->task[0] ? s->task : "name unknown", columns);
+	fprintf(f, "%s\n", name);
+}
+
+/* Where the function is, and what to do about it; in one line if they fit. */
+static void print_below(FILE *f, const struct sink_options *o, const struct site *s)
+{
+	char place[ESCAPE_SIZE(TEXT_COLUMNS)] = "", advice[ESCAPE_SIZE(NOTE_COLUMNS)] = "";
+	size_t columns = 0, advised = 0;
+	bool is_one;
+
+	if (s->file[0])
+		columns = text_place(place, s->file, s->line, TEXT_COLUMNS - BELOW);
+	if (s->advice && s->cause != CAUSE_STARVED && s->cause != CAUSE_THROTTLED)
+		advised = escape_shorten(advice, s->advice->text, NOTE_COLUMNS);
+	is_one = columns && advised && BELOW + columns + 2 + advised <= TEXT_COLUMNS;
+	if (columns)
+		fprintf(f, "%*s%s%s", BELOW, "", place, is_one ? "  " : "\n");
+	if (advised)
+		fprintf(f, "%*s%s%s%s\n", is_one ? 0 : BELOW, "", color_of(o, PAINT_LABEL), advice,
+			color_of(o, PAINT_NONE));
+}
+
 static void print_site(FILE *f, const struct sink_options *o, const struct site *s,
 		       size_t cause_columns)
 {
-	char cause[ESCAPE_SIZE(CAUSE_COLUMNS)], task[ESCAPE_SIZE(WIDEST_ROW)];
-	size_t before = strlen("  count    total      max      p99    ") + cause_columns,
+	char cause[ESCAPE_SIZE(CAUSE_COLUMNS)];
+	size_t before = strlen("  count    total      max      p99    ") + cause_columns + 2,
 	       used = cause_of(cause, s);
 
 	fprintf(f, "%7s", FMT_COUNT(s->count));
@@ -90,8 +125,8 @@ static void print_site(FILE *f, const struct sink_options *o, const struct site 
 	print_duration(f, s->p99_ns);
 	fprintf(f, "  %s", color_of(o, s->severity ? severity_paint(s->severity) : PAINT_NONE));
 	fprintf(f, "%s%s%*s  ", cause, color_of(o, PAINT_NONE), (int)(cause_columns - used), "");
-	escape_shorten(task, s->task[0] ? s->task : "name unknown", WIDEST_ROW - before);
-	fprintf(f, "%s\n", task);
+	print_where(f, s, before);
+	print_below(f, o, s);
 }
 
 /* Said once, so that nobody looks for the fault in the code. */
@@ -118,7 +153,7 @@ static void print_sites(FILE *f, const struct sink_options *o, const struct bye 
 
 	if (!shown)
 		return;
-	fprintf(f, "%s  count    total      max      p99  %-*s  task%s\n", color_of(o, PAINT_LABEL),
+	fprintf(f, "%s  count    total      max      p99  %-*s  at%s\n", color_of(o, PAINT_LABEL),
 		(int)column, "cause", color_of(o, PAINT_NONE));
 	for (size_t i = 0; i < shown; i++)
 		print_site(f, o, &b->sites[i], column);

@@ -27,6 +27,7 @@ struct frame {
 	const char *module; /* base name of the file it is in */
 	enum frame_kind kind;
 	bool is_inlined; /* into the next frame, which has the same addr */
+	uint32_t nth; /* of the closures in one function, where debuginfo says it; 0 first or unknown */
 	const char *text; /* of the line, if the file is at hand; of users' code and dependencies */
 };
 

@@ -467,6 +467,16 @@ static const char *function_name(Dwarf_Die *die)
 	return dwarf_diename(die);
 }
 
+/* 2 of "{closure#2}" or "{async_block#2}". */
+static uint32_t nth_closure(Dwarf_Die *die)
+{
+	const char *name = dwarf_diename(die),
+		   *number = name && *name == '{' ? strchr(name, '#') : NULL;
+	unsigned long n = number ? strtoul(number + 1, NULL, 10) : 0;
+
+	return n <= UINT32_MAX ? n : 0;
+}
+
 static uint32_t number_of(Dwarf_Die *die, unsigned int attribute)
 {
 	Dwarf_Attribute at;
@@ -532,6 +542,7 @@ static size_t find(struct lines *l, uint64_t addr, struct line_frame ret[LINES_D
 					&die))
 			return i;
 		ret[i].function = function_name(&die);
+		ret[i].nth = nth_closure(&die);
 		find_call(u, &die, &place);
 	}
 	if (!n && place.file)

@@ -13,6 +13,7 @@ struct lines;
 /* Borrowed from the file: valid until lines_close. */
 struct line_frame {
 	const char *function; /* mangled where the file has it so; NULL unknown */
+	uint32_t nth; /* of the closures in one function, 0 first; legacy names do not have it */
 	const char *file;
 	const char *directory; /* that `file` is relative to; NULL: it is not */
 	uint32_t line; /* 0 unknown */

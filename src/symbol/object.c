@@ -180,6 +180,7 @@ static void fill(struct object *o, struct strings *strings, const struct line_fr
 		.function = strings_keep(strings, name),
 		.file = strings_keep(strings, file),
 		.line = file ? from->line : 0,
+		.nth = from->nth,
 		.module = o->from.name,
 		.kind = kind_of_frame(name, file, o->from.name,
 				      &(struct crate_lists){ o->from.my_crates, o->fetched }),

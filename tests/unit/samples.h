@@ -3,6 +3,8 @@
 #ifndef RS_TESTS_SAMPLES_H
 #define RS_TESTS_SAMPLES_H
 
+#include <string.h>
+
 #include "model/block.h"
 
 #define SAMPLE_MS UINT64_C(1000000)
@@ -29,6 +31,7 @@ static inline struct block sample_block(void)
 		.cause = CAUSE_CPU,
 		.severity = SEVERITY_CRITICAL,
 		.culprit = -1,
+		.site_frame = -1,
 		.detection = DETECTION_SAMPLED,
 	};
 }
@@ -44,7 +47,7 @@ static inline struct block sample_block_with_stacks(void)
 		  "/rustc/29483883eed69d5fb4db01964cdf2af4d86e9cb2/library/std/src/thread/mod.rs",
 		  964, "app", FRAME_STD, false },
 		{ 0x550000000030, 0x30, "app::process_large_file", "/home/me/app/src/api.rs", 88,
-		  "app", FRAME_USER, true },
+		  "app", FRAME_USER, true, .text = "thread::sleep(\x1b[2J);" },
 		{ 0x550000000030, 0x30, "app::handle_upload::{{closure}}::{{closure}}",
 		  "/home/me/app/src/api.rs", 142, "app", FRAME_USER, false },
 		{ 0x550000000020, 0x20, "tokio::runtime::task::core::Core<T,S>::poll",
@@ -52,8 +55,13 @@ static inline struct block sample_block_with_stacks(void)
 		  365, "app", FRAME_RUNTIME, false },
 		{ 0x550000000010, 0x10, NULL, NULL, 0, "app", FRAME_UNKNOWN, false },
 	};
+	static const struct advice advice = { "std::thread::sleep",
+					      "use tokio::time::sleep(..).await" };
 	struct block b = sample_block();
 
+	b.advice = &advice;
+	strcpy(b.site, "app::process_large_file > sleep");
+	b.site_frame = 3;
 	b.stacks[0] = (struct block_stack){ asleep, 7, 300 * SAMPLE_MS, true, true };
 	b.stacks[1] = (struct block_stack){ asleep + 3, 4, 150 * SAMPLE_MS, false, false };
 	b.n_stacks = 2;
@@ -159,9 +167,13 @@ static const struct validation sample_validation = {
 	.task_ids_agree = 119,
 };
 
+static const struct advice sample_advice = { "compression",
+					     "for data this large, use spawn_blocking" };
+
 static const struct site sample_sites[] = {
 	{ "app::handle_upload", CAUSE_CPU, NULL, 3, 1350420000, 450310000, 450310000,
-	  SEVERITY_CRITICAL },
+	  SEVERITY_CRITICAL, "app::store::files::compress_file", "app::store::files::compress_file",
+	  "/home/me/app/src/store/files.rs", 88, &sample_advice },
 	{ "root", CAUSE_SLEEP, "clock_nanosleep", 1234, 61700000000, 50100000, 50090000,
 	  SEVERITY_SLOW },
 	{ "", CAUSE_STARVED, NULL, 1, 6000000, 6000000, 6000000, SEVERITY_NONE },

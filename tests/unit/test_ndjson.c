@@ -68,7 +68,7 @@ static void a_block(void **state)
 		"\"severity\":\"CRITICAL\",\"syscalls\":[{\"name\":\"read\",\"ns\":448100000,"
 		"\"count\":3,\"detail\":\"/data/x\"},{\"name\":\"openat\",\"ns\":1200000,"
 		"\"count\":1,\"detail\":null}],\"frames\":null,\"stacks\":null,\"culprit\":null,"
-		"\"complete\":null,\"stack_end\":null,\"site\":null,\"impact\":null,\"detection\":\"sampled\"}\n");
+		"\"complete\":null,\"stack_end\":null,\"site\":null,\"advice\":null,\"impact\":null,\"detection\":\"sampled\"}\n");
 }
 
 static void stacks(void **state)
@@ -126,7 +126,7 @@ static void unknown_is_null(void **state)
 		"\"phase\":\"drop\",\"polls\":null,\"oncpu_ns\":null,\"offcpu_ns\":null,"
 		"\"runq_ns\":null,\"cause\":\"other\",\"severity\":null,\"syscalls\":[],"
 		"\"frames\":null,\"stacks\":null,\"culprit\":null,\"complete\":null,\"stack_end\":null,"
-		"\"site\":null,\"impact\":null,\"detection\":\"exact\"}\n");
+		"\"site\":null,\"advice\":null,\"impact\":null,\"detection\":\"exact\"}\n");
 }
 
 static void hostile_text_stays_one_ascii_line(void **state)
@@ -205,12 +205,17 @@ static void the_other_lines(void **state)
 		"\"tasks_evicted\":3456},\"overhead\":{\"bpf_ns\":270000000,"
 		"\"user_ns\":126000000},\"note\":null,\"by_site\":[{\"task\":\"app::handle_upload\","
 		"\"cause\":\"cpu\",\"syscall\":null,\"count\":3,\"total_ns\":1350420000,"
-		"\"max_ns\":450310000,\"p99_ns\":450310000,\"severity\":\"CRITICAL\"},"
+		"\"max_ns\":450310000,\"p99_ns\":450310000,\"severity\":\"CRITICAL\","
+		"\"site\":\"app::store::files::compress_file\",\"culprit\":{"
+		"\"fn\":\"app::store::files::compress_file\","
+		"\"file\":\"/home/me/app/src/store/files.rs\",\"line\":88},"
+		"\"advice\":{\"kind\":\"compression\","
+		"\"text\":\"for data this large, use spawn_blocking\"}},"
 		"{\"task\":\"root\",\"cause\":\"sleep\",\"syscall\":\"clock_nanosleep\","
 		"\"count\":1234,\"total_ns\":61700000000,\"max_ns\":50100000,\"p99_ns\":50090000,"
-		"\"severity\":\"SLOW\"},{\"task\":null,\"cause\":\"starved\",\"syscall\":null,"
+		"\"severity\":\"SLOW\",\"site\":null,\"culprit\":null,\"advice\":null},{\"task\":null,\"cause\":\"starved\",\"syscall\":null,"
 		"\"count\":1,\"total_ns\":6000000,\"max_ns\":6000000,\"p99_ns\":6000000,"
-		"\"severity\":null}]}\n");
+		"\"severity\":null,\"site\":null,\"culprit\":null,\"advice\":null}]}\n");
 	capture_end(&c);
 }
 

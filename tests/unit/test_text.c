@@ -16,6 +16,7 @@
 #include "base/escape.h"
 #include "bpf/wire_unwind.h"
 #include "samples.h"
+#include "sink/formats.h"
 #include "sink/sink.h"
 
 #define HELLO(value) sink_find("text")->hello(&o, value)
@@ -62,12 +63,17 @@ static void a_stack(void **state)
 	PRINT(BLOCK(&b), text, .stack_depth = 16);
 	assert_string_equal(
 		strstr(text, "  at "),
-		"  at        app::process_large_file                   src/api.rs:88\n"
+		"  at        app::process_large_file  src/api.rs:88\n"
+		"            │ thread::sleep(\\x1b[2J);\n"
+		"  task      42  app::handle_upload          src/api.rs:142  worker 3 (tid 24038)\n"
+		"  cause     cpu\n"
+		"  advice    std::thread::sleep: use tokio::time::sleep(..).await\n"
+		"  timing    sampled ±0.41 ms\n"
 		"  stack     #0  clock_nanosleep                       libc.so.6\n"
 		"            #1  std::thread::sleep                    library/std…ead/mod.rs:964\n"
 		"            #2  app::process_large_file               src/api.rs:88\n"
 		"            #3  app::handle_upload::{closure}         src/api.rs:142\n"
-		"            #4  tokio::runtime::ta…::Core<T,S>::poll  tokio-1.47.…sk/core.rs:365\n"
+		"            #4  tokio::…::task::core::Core::poll      tokio-1.47.…sk/core.rs:365\n"
 		"            … 1 more\n\n");
 	free(text);
 	PRINT(BLOCK(&b), text, .stack_depth = 2);
@@ -99,8 +105,8 @@ static void a_stack_that_is_not_whole(void **state)
 	b.n_stacks = 1;
 	PRINT(BLOCK(&b), text, .stack_depth = 16);
 	assert_string_equal(strstr(text, "  stack"),
-			    "  stack     #0  app+0x10                              \n"
-			    "            #1  ?+0x7f0000000010                      \n"
+			    "  stack     #0  app+0x10\n"
+			    "            #1  ?+0x7f0000000010\n"
 			    "            … and further ones, not known: code of no known file\n\n");
 	free(text);
 	b.is_ongoing = true;
@@ -330,8 +336,9 @@ static void the_summary(void **state)
 
 	assert_prints(
 		BYE(&sample_bye),
-		"  count    total      max      p99  cause                  task\n"
-		"      3   1.35 s   450 ms   450 ms  cpu                    app::handle_upload\n"
+		"  count    total      max      p99  cause                  at\n"
+		"      3   1.35 s   450 ms   450 ms  cpu                    app::…::compress_file\n"
+		"          src/store/files.rs:88  for data this large, use spawn_blocking\n"
 		"  1,234   61.7 s  50.1 ms  50.1 ms  sleep/clock_nanosleep  root\n"
 		"      1  6.00 ms  6.00 ms  6.00 ms  starved                name unknown\n"
 		"starved: no CPU was free — the machine's fault, not the code's\n"
@@ -345,6 +352,64 @@ static void the_summary(void **state)
 		      "no blocks in 0 ns\nnot watched: \\x1b[31mno runtime\n" NO_COST);
 	assert_prints(BYE(&empty_bye), "pid 24000: no blocks in 2.00 s (interrupted)\n" NO_COST,
 		      .enable_pids = true);
+}
+
+static void a_place_and_advice_too_long_for_a_line(void **state)
+{
+	struct site site = sample_sites[0];
+	struct bye b = { .blocks = 3, .sites = &site, .n_sites = 1, .watched_ns = SAMPLE_MS };
+	struct advice advice = { "mine", "ask the people who know this code before you change it" };
+	char *text = NULL;
+
+	site.advice = &advice;
+	PRINT(BYE(&b), text);
+	assert_non_null(strstr(text, "\n          src/store/files.rs:88\n"
+				     "          ask the people who know this code before you "
+				     "change it\n"));
+	free(text);
+}
+
+static void those_that_were_not_told(void **state)
+{
+	struct repeats r = { 24000, &sample_sites[0], 312, 4210000000, 45120000 };
+	char *text = NULL;
+
+	assert_prints(
+		sink_find("text")->repeats(&o, &r),
+		"… and 312 more at app::store::files::compress_file: 4.21 s, longest 45.1 ms\n\n");
+	r.site = &sample_sites[1];
+	PRINT(sink_find("text")->repeats(&o, &r), text, .enable_pids = true);
+	assert_string_equal(text, "pid 24000: … and 312 more at root: 4.21 s, longest 45.1 ms\n\n");
+	free(text);
+}
+
+static void names_are_shortened_where_modules_are(void **state)
+{
+	static const struct {
+		const char *name;
+		size_t columns;
+		const char *shown;
+	} rows[] = {
+		{ "app::f", 40, "app::f" },
+		{ "app::api::upload::Handler<S>::handle::{{closure}}::{{closure}}", 80,
+		  "app::api::upload::Handler::handle::{closure}" },
+		{ "app::api::upload::Handler<S>::handle::{{closure}}", 36,
+		  "app::…::Handler::handle::{closure}" },
+		{ "app::api::upload::Handler<S>::handle::{{closure}}", 24, "…::handle::{closure}" },
+		{ "<app::api::upload::Handler as hyper::service::Service>::call", 36,
+		  "app::api::upload::Handler::call" },
+		{ "a_function_of_no_module_with_a_long_name", 20, "a_function…long_name" },
+		{ "", 20, "" },
+	};
+	char shown[ESCAPE_SIZE(80)];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		size_t used = text_function(shown, rows[i].name, rows[i].columns);
+
+		assert_string_equal(shown, rows[i].shown);
+		assert_int_equal(used, escape_columns(shown));
+		assert_true(used <= rows[i].columns);
+	}
 }
 
 static void a_long_ranking_is_cut(void **state)
@@ -409,6 +474,9 @@ int main(void)
 		cmocka_unit_test(losses_are_said_where_they_happen),
 		cmocka_unit_test(the_comparison_with_markers),
 		cmocka_unit_test(the_summary),
+		cmocka_unit_test(a_place_and_advice_too_long_for_a_line),
+		cmocka_unit_test(those_that_were_not_told),
+		cmocka_unit_test(names_are_shortened_where_modules_are),
 		cmocka_unit_test(a_long_ranking_is_cut),
 		cmocka_unit_test(full_disk),
 		cmocka_unit_test(closed_pipe),

@@ -62,10 +62,14 @@ struct thread_struct {
 
 struct inode {
 	unsigned short i_mode;
+	unsigned long i_ino;
+	__u32 i_generation;
 };
 
 struct file {
 	struct inode *f_inode;
+	const void *f_op;
+	void *private_data;
 };
 
 struct fdtable {
@@ -110,6 +114,7 @@ struct mm_struct {
 
 struct task_struct {
 	unsigned int __state;
+	void *stack;
 	int on_cpu; /* CONFIG_SMP */
 	int pid;
 	int tgid;
@@ -123,6 +128,7 @@ struct task_struct {
 	struct files_struct *files;
 	struct task_group *sched_task_group;
 	unsigned long nvcsw, nivcsw;
+	int softirq_disable_cnt; /* CONFIG_PREEMPT_RT */
 	__u64 start_time;
 	char comm[16];
 };

@@ -211,7 +211,8 @@ __noinline int imply_root(struct rs_thread *t)
 	__builtin_memcpy(inner, root, sizeof(*inner));
 	inner->role = RS_ROLE_LOCAL_SET;
 	root->id = 0;
-	root->off_ns = root->runq_ns = root->throttled_ns = 0;
+	root->off_ns = root->runq_ns = root->throttled_ns = root->longest_ns = 0;
+	root->waker.tid = 0;
 	root->left_ns = 0;
 	root->flags |= RS_POLL_IMPLIED;
 	__builtin_memset(root->spells, 0, sizeof(root->spells));
@@ -427,6 +428,16 @@ __noinline int leave_sampled(struct rs_thread *t, __u64 now)
 	return 0;
 }
 
+int note_waker(const struct rs_thread *t, struct rs_poll *p, __u64 start, __u64 ns);
+
+/* Whatever is no file is only the same as long as one sleep lasts. */
+static __always_inline __u64 object_of(const struct rs_thread *t, __u64 end)
+{
+	bool is_whole = t->out_object && !(t->out_object & RS_OBJECT_PART);
+
+	return is_whole ? t->out_object : end;
+}
+
 /* Books the last spell off CPU, now that the kernel has told how much of it was spent in the run queue. */
 __noinline int settle_spell(struct rs_thread *t)
 {
@@ -464,13 +475,16 @@ __noinline int settle_spell(struct rs_thread *t)
 				      .mode = t->out_mode,
 				      .count = 1,
 				      .fd = t->out_fd,
-				      .ns = off - runq };
+				      .ns = off - runq,
+				      .object = object_of(t, t->in_ns - runq),
+				      .object_ns = off - runq };
 
 		add_spell(p, &s);
 		if (!config.is_unhooked) /* else walks have booked it */
 			add_stack(p, t->out_stack, off - runq, 1);
 		if (config.has_tables && !t->out_stack && off - runq >= config.threshold_ns / 2)
 			count_one(RS_COUNT_NO_STACK);
+		note_waker(t, p, t->in_ns - off, off - runq);
 	}
 	t->out_stack = 0;
 	if (runq > RS_THROTTLE_LOOK_NS) {

@@ -67,6 +67,7 @@ static __noinline struct rs_thread *claim_slot(struct task_struct *task, struct 
 	t->run_delay = task->sched_info.run_delay;
 	if (task->start_time > config.attached_ns)
 		t->last_ns = task->start_time; /* it did not poll before that */
+	t->row = row;
 	t->tid = pid_at_level(task, config.pid_level);
 	slot->number = row + 1;
 	return t;
@@ -264,37 +265,41 @@ static __always_inline void row_unlock(struct rs_thread *t)
 	t->seq++;
 }
 
+static __always_inline bool takes_fd(__u64 nr)
+{
+	return nr < RS_SYSCALLS && fd_syscalls[(nr / 64) & (RS_SYSCALLS / 64 - 1)] >> (nr & 63) & 1;
+}
+
 /* What explains a sleep: the syscall and the file behind its first argument. Only for sleeps inside polls. */
 static __always_inline void describe_sleep(struct rs_memory m, struct rs_thread *t)
 {
 	struct task_struct *task = m.task;
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	__u64 nr = BPF_CORE_READ(regs, orig_ax), fd = BPF_CORE_READ(regs, di);
-	struct fdtable *table;
-	struct file *file = NULL, **files;
+	__u64 nr = BPF_CORE_READ(regs, orig_ax), fd = BPF_CORE_READ(regs, di), n = 1;
+	bool is_about = takes_fd(nr);
+	struct file *file;
 	__s32 polled;
 
 	t->out_nr = (__s32)nr < 0 ? -1 : (__s32)nr;
 	t->out_mode = 0;
 	t->out_fd = 0;
+	t->out_object = 0;
 	if (t->out_nr < 0)
 		return;
 	/* poll and ppoll: the first descriptor of the set stands for it */
 	if (t->out_nr == RS_NR_POLL || t->out_nr == RS_NR_PPOLL) {
-		if (read_user(m, &polled, sizeof(polled), fd) || polled < 0 ||
-		    !BPF_CORE_READ(regs, si))
+		n = BPF_CORE_READ(regs, si);
+		if (read_user(m, &polled, sizeof(polled), fd) || polled < 0 || !n)
 			return;
 		fd = polled;
+		is_about = true;
 	}
-	table = BPF_CORE_READ(task, files, fdt);
-	if (!table || fd >= BPF_CORE_READ(table, max_fds))
-		return;
-	files = BPF_CORE_READ(table, fd);
-	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
+	file = file_of_fd(task, fd);
 	if (!file)
 		return;
 	t->out_fd = fd;
 	t->out_mode = BPF_CORE_READ(file, f_inode, i_mode);
+	t->out_object = identity_of(file) | (is_about && n == 1 ? 0 : RS_OBJECT_PART);
 }
 
 __noinline int note_syscall(struct rs_thread *t)

@@ -31,11 +31,18 @@ __noinline int add_spell(struct rs_poll *p, const struct rs_spell *add)
 
 	if (least) {
 		count_one(RS_COUNT_SPELLS);
-		s->ns = s->cpu_ns = s->count = 0;
+		s->ns = s->cpu_ns = s->count = s->object_ns = 0;
+	}
+	if (add->object_ns > s->object_ns && s->object != add->object)
+		s->object_ns = 0;
+	if (!s->object_ns)
+		s->object = add->object;
+	if (s->object == add->object) {
+		s->object_ns += add->object_ns;
+		s->fd = add->fd;
 	}
 	s->nr = add->nr;
 	s->mode = add->mode;
-	s->fd = add->fd;
 	s->ns += add->ns;
 	s->cpu_ns += add->cpu_ns;
 	s->count += add->count;
@@ -90,6 +97,10 @@ __noinline int give_to_outer(struct rs_poll *outer, const struct rs_poll *inner)
 
 		if (s->count || s->cpu_ns)
 			add_spell(outer, s);
+	}
+	if (inner->longest_ns > outer->longest_ns) {
+		outer->longest_ns = inner->longest_ns;
+		outer->waker = inner->waker;
 	}
 	for (int i = 0; i < RS_STACKS; i++)
 		add_stack(outer, inner->stacks[i].hash, inner->stacks[i].ns,

@@ -17,4 +17,10 @@ static __always_inline __u32 pid_at_level(struct task_struct *task, unsigned int
 	return upid.nr;
 }
 
+/* Off the CPU, too: one that is about to sleep still works on its way there. */
+static __always_inline bool is_asleep(const struct task_struct *task)
+{
+	return task->__state && !(bpf_core_field_exists(task->on_cpu) && task->on_cpu);
+}
+
 #endif

@@ -11,12 +11,6 @@ static __always_inline bool is_asleep_in(const struct rs_poll *p, const struct r
 	       !(p->flags & RS_POLL_NO_TICK);
 }
 
-/* Off the CPU, too: one that is about to sleep still works on its way there. */
-static __always_inline bool is_asleep(const struct task_struct *task)
-{
-	return task->__state && !(bpf_core_field_exists(task->on_cpu) && task->on_cpu);
-}
-
 /* Whose row is being changed for it; events are about it, not about the task that walks. */
 struct walked {
 	struct task_struct *task;

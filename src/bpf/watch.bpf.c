@@ -26,6 +26,8 @@ extern void bpf_preempt_enable(void) __ksym __weak;
 /* The kernel passes the previous state as a fourth argument since 5.18 (fa2c3254d7cf). */
 const volatile bool has_prev_state = false;
 const volatile bool has_throttled_time = false;
+/* Bits: the first argument of the system call of that number is the descriptor it is about. */
+const volatile __u64 fd_syscalls[RS_SYSCALLS / 64] = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -199,6 +201,7 @@ static __always_inline void wake_reader(struct rs_cpu *cpu, struct rs_thread *t,
 	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
 }
 
+#include "bpf/file.bpf.h"
 #include "bpf/look.bpf.h"
 #include "bpf/poll.bpf.h"
 #include "bpf/stack.bpf.h"
@@ -239,6 +242,8 @@ static __always_inline void note_kernel_time(struct rs_thread *t, __u64 since, _
 	s.mode = t->out_mode;
 	s.fd = t->out_fd;
 	s.cpu_ns = now - since;
+	s.object = t->out_object;
+	s.object_ns = s.object & RS_OBJECT_FILE && !(s.object & RS_OBJECT_PART) ? s.cpu_ns : 0;
 	add_spell(p, &s);
 }
 
@@ -391,6 +396,7 @@ static __always_inline bool is_known_park(const struct rs_thread *t, const struc
 }
 
 #include "bpf/switch.bpf.h"
+#include "bpf/wake.bpf.h"
 #include "bpf/walk.bpf.h"
 
 SEC("tp_btf/sched_process_exit")

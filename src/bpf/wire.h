@@ -30,6 +30,7 @@
 	8000000 /* between two of RS_EVENT_SUSPECT: each costs the reader some 50 us */
 #define RS_EXACT_ALL 2
 #define RS_UNKNOWN (-1)
+#define RS_SYSCALLS 512 /* numbers below may be known; a power of two */
 #define RS_TAG_NEVER 0xff
 #define RS_TAG_NONE 0xfe
 
@@ -139,6 +140,11 @@ struct rs_site {
 	struct rs_ration returns;
 };
 
+/* Bits of what identifies a file for as long as it is open (bpf/file.bpf.h). */
+#define RS_OBJECT_FILE (1ULL << 63)
+#define RS_OBJECT_PART \
+	(1ULL << 62) /* the call may be about something else, too, or not about it at all */
+
 /* One reason to be off CPU inside a poll. */
 struct rs_spell {
 	__s32 nr; /* syscall, -1 = page fault or another exception */
@@ -148,6 +154,8 @@ struct rs_spell {
 	__u32 fd;
 	__u64 ns; /* asleep; time in the run queue not included */
 	__u64 cpu_ns; /* on the CPU inside that syscall, by ticks */
+	/* what it was about for object_ns of that time: RS_OBJECT_FILE and which, or the end of one sleep */
+	__u64 object, object_ns;
 };
 
 /* A stack that a poll was seen in. */
@@ -156,6 +164,15 @@ struct rs_stack_use {
 	__u64 ns;
 	__u32 count;
 	__u32 is_asleep; /* seen where the thread fell asleep, else while it ran */
+};
+
+/* Who ended a sleep: the thread that ran, where it was no interrupt. */
+struct rs_waker {
+	__u64 at_ns;
+	__u64 task_id; /* that it polled; 0 = none, or not known */
+	__u32 tid; /* 0 = not known */
+	__u32 pad;
+	char comm[16];
 };
 
 /* A poll in progress or ended. Times are ns of CLOCK_MONOTONIC. */
@@ -183,6 +200,8 @@ struct rs_poll {
 	__u16 user_flags; /* user space: enum rs_poll_flag found by inspection */
 	struct rs_spell spells[RS_SPELLS];
 	struct rs_stack_use stacks[RS_STACKS];
+	__u64 longest_ns; /* its longest sleep, and who ended that */
+	struct rs_waker waker;
 };
 
 enum rs_out { RS_OUT_NONE = 0, RS_OUT_ASLEEP = 1, RS_OUT_PREEMPTED = 2 };
@@ -219,7 +238,8 @@ struct rs_thread {
 	__u64 entered_ns; /* exact: a probe saw a poll begin, last time */
 	/* the scheduler's turn at the last look, when that was, and when it was last known not to have begun */
 	__u64 turn_sched, turn_seen_ns, turn_lo;
-	__u32 turn_tick, pad2;
+	__u32 turn_tick;
+	__u32 row; /* its own number */
 	__u64 walk_ns,
 		walk_arrival; /* when on_walk last met it asleep, and its last arrival on a CPU */
 	__u64 preempted_ns; /* switched out by force at, last time */
@@ -228,6 +248,7 @@ struct rs_thread {
 	__u64 out_stack; /* hash of the stack it fell asleep in; 0 = not taken */
 	__s32 out_nr;
 	__u32 out_fd;
+	__u64 out_object; /* RS_OBJECT_*; 0 = the call is about no file */
 	__u64 sp; /* user stack pointer at the last look inside a poll */
 	/* the id in CONTEXT at the last look outside a poll */
 	__u64 idle_id;
@@ -343,5 +364,33 @@ struct rs_thread_info {
 	char comm[16];
 };
 _Static_assert(sizeof(struct rs_thread_info) == 72, "rs_thread_info is shared");
+
+/* A socket, and whom it talks to. */
+struct rs_socket {
+	__u16 family, type, protocol; /* family 0 = no socket */
+	__u8 state; /* of struct sock; TCP's numbers */
+	__u8 pad;
+	__u16 local_port, peer_port; /* host order */
+	__u8 local[16], peer[16]; /* addresses of AF_INET (4 bytes) or AF_INET6 */
+	/* AF_UNIX: bytes of each name, of which abstract ones begin with a NUL; 0 = it has none */
+	__u16 local_size, peer_size;
+	char local_name[108], peer_name[108];
+};
+
+/* What one thread does, and the file behind one of its descriptors (sleep.bpf.c). */
+struct rs_sleep {
+	__u32 tid; /* 0 = no such thread */
+	__u32 is_asleep;
+	__u64 switches; /* voluntary and not: it is the same sleep while they are the same */
+	__s32 nr; /* of the system call; -1 = an exception. Of a thread asleep, like the registers */
+	__u32 mode; /* i_mode of the file, 0 = none */
+	__u64 args[6];
+	__u64 regs[16]; /* as instructions number them: rax, rcx, rdx, rbx, rsp, … */
+	__u64 ip, fs_base;
+	__u64 object; /* RS_OBJECT_FILE and which; 0 = none */
+	struct rs_socket socket;
+};
+_Static_assert(sizeof(struct rs_socket) == 264, "rs_socket is shared");
+_Static_assert(sizeof(struct rs_sleep) == 488, "rs_sleep is shared");
 
 #endif

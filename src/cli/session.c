@@ -109,7 +109,7 @@ static int open_model(struct session *s)
 	s->decoder.places = places_new(s->copies);
 	if (!s->sites || !s->markers || !s->decoder.tasks || !s->decoder.places)
 		return -ENOMEM;
-	if (stacks_open(s) < 0)
+	if (stacks_open(s) < 0 || details_open(s) < 0)
 		return -ENOMEM;
 	s->decoder.pid = s->process->pid;
 	s->decoder.slow_ns = s->options->slow_ns;
@@ -210,6 +210,7 @@ int session_step(struct session *s, enum session_state *ret_state)
 		watch_consume(s->watch);
 		switches_step(s, now);
 		rows_step(s, now);
+		details_hook_wakes(s, now);
 		auto_step(s, now);
 		stacks_step(s, now);
 		if (now >= s->next_stats_ns) {
@@ -244,6 +245,7 @@ struct session *session_free(struct session *s)
 		return NULL;
 	rows_close(s);
 	stacks_close(s);
+	details_close(s);
 	places_free(s->decoder.places);
 	for (size_t i = 0; i < s->n_marker_probes; i++)
 		probe_group_free(s->marker_probes[i]);

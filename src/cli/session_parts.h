@@ -14,6 +14,7 @@
 #include "plan/doubt.h"
 #include "plan/local.h"
 #include "probe/entry.h"
+#include "probe/sleeper.h"
 #include "probe/threads.h"
 #include "probe/watch.h"
 #include "symbol/symbolizer.h"
@@ -32,6 +33,8 @@ struct copy_state {
 
 /* What a session may spend on long polls, beside what the kernel side does. */
 #define WATCHES_PER_SECOND 50 /* opening and closing one costs about 100 us */
+#define DETAILS_PER_SECOND \
+	100 /* each some 50 us; ten times that where children have to be looked through */
 #define INSPECTIONS_PER_SECOND 200 /* each reads a stack of the target: 20-100 us */
 
 /* Bits of the task state word, all Tokio 1.x. */
@@ -45,6 +48,8 @@ enum probing { PROBE_NONE, PROBE_OFFENDERS, PROBE_ALL };
 struct row_state {
 	uint64_t poll_start; /* start_hi of the poll the rest is about */
 	uint32_t reported; /* ongoing reports made */
+	uint64_t detailed_ns; /* the sleep that began then has been asked about */
+	uint32_t file_tries; /* to name the files of this poll */
 	uint32_t inspections;
 	int watch_fd; /* -1 none */
 	uint32_t resting_tid; /* the thread and the id that resting_tries is about */
@@ -70,11 +75,14 @@ struct session {
 	struct sites *sites;
 	struct markers *markers;
 	struct session_stacks *stacks;
+	struct sleeper *sleeper; /* NULL: not to be had */
+	bool has_wakes; /* who ends long sleeps is being traced, */
+	uint64_t wakes_until_ns; /* and worth it until then */
 	struct probe_group *marker_probes[3 * RS_COPIES];
 	size_t n_marker_probes;
 
 	struct row_state rows[RS_THREADS];
-	int watch_tokens, inspect_tokens; /* refilled every second */
+	int watch_tokens, inspect_tokens, detail_tokens; /* refilled every second */
 	bool is_auto; /* exact timing comes and goes with the budget */
 	enum probing probing; /* PROBE_NONE: all polls are sampled */
 	struct task_type offenders[OFFENDERS_MAX]; /* types that were seen to block */
@@ -158,6 +166,22 @@ void rows_step(struct session *s, uint64_t now);
 /* Polls that have reached the threshold and still last. */
 uint64_t rows_count_ongoing(struct session *s, uint64_t now);
 void rows_close(struct session *s);
+/* Nobody knows whether that is a poll at all. */
+bool rows_is_in_doubt(const struct rs_thread *t);
+/* "" when it is gone. */
+void rows_read_comm(pid_t pid, uint32_t tid, char ret[16]);
+
+/* session_details.c: what system calls are about. */
+int details_open(struct session *s);
+void details_close(struct session *s);
+/* Of a thread in a long poll. */
+void details_step(struct session *s, const struct rs_thread *t, struct row_state *r, uint64_t now);
+/* When the sleep that it is in has lasted so long that it is to be asked about. */
+uint64_t details_due(const struct session *s, const struct rs_thread *t, const struct row_state *r);
+/* Traces who ends sleeps where there have been long ones lately. */
+void details_hook_wakes(struct session *s, uint64_t now);
+/* The files that are still open. */
+void details_of_ended(struct session *s, const struct rs_event_block *e);
 
 /* session_local.c: LocalSets. */
 /* That header belongs to the task polled on the thread; the thread is outside any poll. */

@@ -169,9 +169,10 @@ void report_record(void *session, const void *record, size_t size)
 
 	if (size < sizeof(*head))
 		return;
-	if (head->kind == RS_EVENT_BLOCK && size >= sizeof(struct rs_event_block))
+	if (head->kind == RS_EVENT_BLOCK && size >= sizeof(struct rs_event_block)) {
+		details_of_ended(s, record);
 		stacks_hold(s, record);
-	else if (head->kind == RS_EVENT_STACK)
+	} else if (head->kind == RS_EVENT_STACK)
 		stacks_add_record(s, record, size);
 	else if (head->kind == RS_EVENT_SUSPECT)
 		s->alert_ns = s->stepped_ns + RS_SUSPECTS_APART_NS;
@@ -280,6 +281,7 @@ void report_stats(struct session *s, uint64_t now)
 	s->watch_tokens = WATCHES_PER_SECOND;
 	s->inspect_tokens = INSPECTIONS_PER_SECOND;
 	report_repeats(s, now);
+	s->detail_tokens = DETAILS_PER_SECOND;
 	if (s->sink->stats)
 		keep_error(s, s->sink->stats(s->out, &st));
 	s->news[0] = 0;

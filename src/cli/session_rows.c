@@ -14,7 +14,7 @@
 #define DOUBT_SOON_TRIES 3
 #define STALE_TICKS 4 /* a thread not seen for so many ticks: nobody knows what it does */
 
-static void read_comm(pid_t pid, uint32_t tid, char ret[16])
+void rows_read_comm(pid_t pid, uint32_t tid, char ret[16])
 {
 	char path[64];
 	_cleanup_fclose_
@@ -242,12 +242,17 @@ static void report_ongoing(struct session *s, const struct rs_thread *t, const s
 	place_exact(s, t, &placed);
 	while (age >= ongoing_age(s, r->reported))
 		r->reported++; /* met late, it is told once */
-	read_comm(s->process->pid, t->tid, comm);
+	rows_read_comm(s->process->pid, t->tid, comm);
 	decode_ongoing(&s->decoder, t, &placed, comm, poll_until(s, t, now), &b);
 	if (!s->is_unhooked)
 		add_current_stack(&placed, t, now);
 	stacks_attach(s, &placed, &b);
 	report_block(s, &b);
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 /* How long that is; 0 when the thread runs but has not been seen for a while, or waits for a CPU where the future may not
@@ -264,7 +269,7 @@ static uint64_t poll_age(const struct session *s, const struct rs_thread *t, uin
 }
 
 /* A parked worker until its own task is known; the kernel side tells no block of it either. */
-static bool is_in_doubt(const struct rs_thread *t)
+bool rows_is_in_doubt(const struct rs_thread *t)
 {
 	const struct rs_poll *p = &t->polls[t->depth - 1];
 
@@ -278,7 +283,7 @@ static uint64_t poll_due(const struct session *s, const struct rs_thread *t,
 	uint64_t begin = t->polls[t->depth - 1].start_hi + t->polls[t->depth - 1].excluded_max;
 	uint64_t half = s->options->threshold_ns / 2;
 
-	if (is_in_doubt(t)) {
+	if (rows_is_in_doubt(t)) {
 		if (r->inspections >= INSPECTIONS_MAX)
 			return UINT64_MAX;
 		return s->stepped_ns +
@@ -298,7 +303,7 @@ static void step_poll(struct session *s, size_t slot, struct rs_thread *t, struc
 	if (r->poll_start != p->start_hi) {
 		close_watch(r);
 		r->poll_start = p->start_hi;
-		r->reported = r->inspections = 0;
+		r->reported = r->inspections = r->file_tries = 0;
 	}
 	age = poll_age(s, t, now);
 	if (!age)
@@ -310,14 +315,15 @@ static void step_poll(struct session *s, size_t slot, struct rs_thread *t, struc
 		struct rs_poll so_far = *p;
 
 		watch_end(s, t, p, r);
+		details_step(s, t, r, now);
 		if (!s->is_unhooked)
 			add_current_stack(&so_far, t, now);
 		stacks_want(s, &so_far);
 	}
-	if (!is_in_doubt(t) && age >= ongoing_age(s, r->reported))
+	if (!rows_is_in_doubt(t) && age >= ongoing_age(s, r->reported))
 		report_ongoing(s, t, p, r, age, now);
-	due = poll_due(s, t, r, age);
-	s->rows_due_ns = due < s->rows_due_ns ? due : s->rows_due_ns;
+	due = least(poll_due(s, t, r, age), details_due(s, t, r));
+	s->rows_due_ns = least(due, s->rows_due_ns);
 }
 
 void rows_step(struct session *s, uint64_t now)
@@ -350,7 +356,7 @@ uint64_t rows_count_ongoing(struct session *s, uint64_t now)
 		struct rs_thread t;
 
 		if (watch_row(s->watch, slot, &t) && t.depth)
-			count += !is_in_doubt(&t) &&
+			count += !rows_is_in_doubt(&t) &&
 				 poll_age(s, &t, now) >= s->options->threshold_ns;
 	}
 	return count;

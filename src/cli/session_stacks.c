@@ -8,6 +8,7 @@
 #include "cli/poll_roots.h"
 #include "cli/session_parts.h"
 #include "model/callsite.h"
+#include "model/detail.h"
 #include "probe/tables.h"
 #include "target/elf_file.h"
 #include "unwind/builder.h"
@@ -279,6 +280,7 @@ void stacks_attach(struct session *s, const struct rs_poll *p, struct block *b)
 	}
 	qsort(b->stacks, b->n_stacks, sizeof(b->stacks[0]), heaviest_first);
 	b->culprit = b->n_stacks ? callsite_culprit(&b->stacks[0], b->task_id) : -1;
+	detail_name_resolution(b);
 }
 
 static void tell_first(struct session *s)

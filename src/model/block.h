@@ -29,6 +29,7 @@ enum cause {
 };
 
 #define BLOCK_SYSCALLS 4
+#define BLOCK_DETAIL 512 /* bytes; what is longer loses its middle */
 #define BLOCK_STACKS 8
 #define BLOCK_FRAMES 512 /* of one stack, inlined ones included */
 #define SITE_SIZE \
@@ -40,7 +41,7 @@ struct syscall_use {
 	const char *name; /* static string */
 	uint64_t ns;
 	uint32_t count;
-	char detail[96]; /* "" = null */
+	char detail[BLOCK_DETAIL]; /* what it was about, hostile text; "" = null */
 };
 
 struct task_name {
@@ -68,6 +69,13 @@ struct block_stack {
 	size_t n_to_root; /* frames up to that by which the runtime polls the task; 0: not known */
 };
 
+/* The thread that ended a sleep, and the task that it polled then. */
+struct waker {
+	int32_t tid; /* 0 = not known */
+	char thread[16];
+	uint64_t task_id; /* 0 = none, or not known */
+};
+
 /* One block, ended or (is_ongoing) still lasting. Strings are borrowed for the time of the call. */
 struct block {
 	bool is_ongoing;
@@ -89,6 +97,7 @@ struct block {
 	size_t n_syscalls;
 	struct block_stack stacks[BLOCK_STACKS]; /* heaviest first */
 	size_t n_stacks; /* 0: none was taken */
+	struct waker woken_by; /* from its longest sleep */
 	int culprit; /* index into stacks[0].frames; -1 = none */
 	char site[SITE_SIZE]; /* "" = null; hostile text; see model/callsite.h */
 	int site_frame; /* index into stacks[0].frames of the function that site names; -1 = none */

@@ -2,6 +2,7 @@
 #include "model/decode.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "model/syscalls.h"
@@ -157,6 +158,22 @@ static void add_syscall(struct block *b, const struct rs_spell *s)
 	}
 }
 
+/* What most of a system call's time went to, where that is known. */
+static void add_details(const struct decoder *d, const struct rs_poll *p, struct block *b)
+{
+	for (size_t i = 0; d->details && i < b->n_syscalls * RS_SPELLS; i++) {
+		struct syscall_use *use = &b->syscalls[i / RS_SPELLS];
+		const struct rs_spell *s = &p->spells[i % RS_SPELLS];
+		const char *text;
+
+		if (syscall_name(s->nr) != use->name || s->object_ns * 2 <= use->ns)
+			continue;
+		text = details_find(d->details, b->tid, s, p->start_lo);
+		if (text)
+			snprintf(use->detail, sizeof(use->detail), "%s", text);
+	}
+}
+
 /* Copying to a file or a socket is on the CPU, but it is the call that takes the time, not the program's own code. */
 static bool works_in_kernel(enum cause c)
 {
@@ -205,6 +222,8 @@ static void describe(struct decoder *d, const struct rs_poll *p, struct block *b
 	if (v && p->flags & RS_POLL_EXACT_START)
 		tasks_compare_scheduler(d->tasks, v->schedule, p->scheduler, p->handle);
 	b->pid = d->pid;
+	b->woken_by = (struct waker){ .tid = p->waker.tid, .task_id = p->waker.task_id };
+	memcpy(b->woken_by.thread, p->waker.comm, sizeof(b->woken_by.thread) - 1);
 	b->role = role_of(d, p, v);
 	b->runtime = runtime_index(d, p->handle);
 	b->worker = p->role == RS_ROLE_WORKER ? p->worker : -1;
@@ -314,7 +333,38 @@ int decode_block(struct decoder *d, const struct rs_event_block *e, size_t size,
 		return -ENODATA;
 	}
 	describe(d, p, ret);
+	add_details(d, p, ret);
 	return 0;
+}
+
+/* The sleep that a thread is in is booked only when it ends. */
+static void add_current_sleep(struct rs_poll *p, const struct rs_thread *t, uint64_t out,
+			      uint64_t now_ns)
+{
+	bool is_whole = t->out_object && !(t->out_object & RS_OBJECT_PART);
+	struct rs_spell asleep = { .nr = t->out_nr,
+				   .mode = t->out_mode,
+				   .count = 1,
+				   .ns = out,
+				   .object = is_whole ? t->out_object : now_ns,
+				   .object_ns = out };
+
+	for (size_t i = 0; i < RS_SPELLS; i++) {
+		struct rs_spell *s = &p->spells[i];
+
+		if (s->count && (s->nr != asleep.nr || s->mode != asleep.mode) && i < RS_SPELLS - 1)
+			continue;
+		asleep.ns += s->ns;
+		asleep.count += s->count;
+		if (s->object == asleep.object)
+			asleep.object_ns += s->object_ns;
+		else if (s->object_ns > asleep.object_ns) {
+			asleep.object = s->object;
+			asleep.object_ns = s->object_ns;
+		}
+		*s = asleep;
+		break;
+	}
 }
 
 void decode_ongoing(struct decoder *d, const struct rs_thread *t, const struct rs_poll *p,
@@ -323,7 +373,6 @@ void decode_ongoing(struct decoder *d, const struct rs_thread *t, const struct r
 	struct rs_poll so_far = *p;
 	uint64_t error = 0, start = estimate_start(p, &error);
 	uint64_t out = t->out_ns && now_ns > t->out_ns ? now_ns - t->out_ns : 0;
-	struct rs_spell asleep = { .nr = t->out_nr, .mode = t->out_mode, .count = 1, .ns = out };
 
 	*ret = (struct block){ .is_ongoing = true, .tid = t->tid };
 	memcpy(ret->thread, comm, sizeof(ret->thread));
@@ -333,17 +382,10 @@ void decode_ongoing(struct decoder *d, const struct rs_thread *t, const struct r
 	so_far.off_ns += out;
 	if (t->out_kind == RS_OUT_PREEMPTED)
 		so_far.runq_ns += out;
-	for (size_t i = 0; out && t->out_kind == RS_OUT_ASLEEP && i < RS_SPELLS; i++) {
-		struct rs_spell *s = &so_far.spells[i];
-
-		if (s->count && (s->nr != asleep.nr || s->mode != asleep.mode) && i < RS_SPELLS - 1)
-			continue;
-		asleep.ns += s->ns;
-		asleep.count += s->count;
-		*s = asleep;
-		break;
-	}
+	if (out && t->out_kind == RS_OUT_ASLEEP)
+		add_current_sleep(&so_far, t, out, now_ns);
 	set_parts(ret, &so_far);
 	explain(ret, &so_far);
 	describe(d, &so_far, ret);
+	add_details(d, &so_far, ret);
 }

@@ -5,6 +5,7 @@
 
 #include "bpf/wire.h"
 #include "model/block.h"
+#include "model/details.h"
 #include "model/places.h"
 #include "model/tasks.h"
 #include "target/target.h"
@@ -18,6 +19,7 @@ struct decoder {
 	size_t n_copies;
 	struct tasks *tasks;
 	struct places *places;
+	struct details *details; /* NULL = nothing is known */
 	uint64_t slow_ns, critical_ns;
 	uint64_t period_ns; /* of sampling; 0 = not known */
 	uint64_t vague; /* not told: polls that perhaps only waited for a CPU before or after their work */

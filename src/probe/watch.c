@@ -17,6 +17,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/cleanup.h"
+#include "model/syscalls.h"
 #include "probe/trial.h"
 #include "probe/uprobe.h"
 #include "watch.skel.h"
@@ -129,6 +130,13 @@ static int load_failed(int r, struct rs_error *err)
 	return r;
 }
 
+static void set_syscalls(struct watch *w)
+{
+	for (int nr = 0; nr < RS_SYSCALLS; nr++)
+		if (syscall_about(nr) == ABOUT_FD)
+			w->skel->rodata->fd_syscalls[nr / 64] |= 1ULL << nr % 64;
+}
+
 static void set_probe_types(const struct watch *w)
 {
 	struct watch_bpf *skel = w->skel;
@@ -154,6 +162,7 @@ static int load_programs(struct watch *w, struct rs_error *err)
 	if (r < 0)
 		return r;
 	set_probe_types(w);
+	set_syscalls(w);
 	bpf_program__set_autoload(w->skel->progs.on_walk, w->has_walk);
 	return watch_bpf__load(w->skel);
 }
@@ -334,6 +343,19 @@ int watch_hook_switches(struct watch *w, bool is_on)
 		*link = NULL;
 	} else if (!*link) {
 		*link = bpf_program__attach(w->skel->progs.on_switch);
+	}
+	return is_on && !*link ? -errno : 0;
+}
+
+int watch_hook_wakes(struct watch *w, bool is_on)
+{
+	struct bpf_link **link = &w->skel->links.on_waking;
+
+	if (!is_on) {
+		bpf_link__destroy(*link);
+		*link = NULL;
+	} else if (!*link) {
+		*link = bpf_program__attach(w->skel->progs.on_waking);
 	}
 	return is_on && !*link ? -errno : 0;
 }

@@ -36,6 +36,8 @@ int watch_walk(struct watch *w, pid_t pid, unsigned int copy);
 /* Tracing of context switches on and off: at hundreds of thousands a second even a filter costs some per cent. While it is
  * off, watch_walk() must be called often. */
 int watch_hook_switches(struct watch *w, bool is_on);
+/* Tracing of who ends long sleeps, on and off. 0 or negative errno. */
+int watch_hook_wakes(struct watch *w, bool is_on);
 /* Switches not looked at so far, to keep the budget; for every step. */
 uint64_t watch_skipped(const struct watch *w);
 /* Changes when a sleep in a poll is left without its stack, to keep the budget; a walk takes it once the sleep is long. */

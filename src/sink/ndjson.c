@@ -155,6 +155,20 @@ static void put_stack_fields(struct json_line *l, const struct block *b)
 	json_put(l, "impact", json_null());
 }
 
+static void put_waker(struct json_line *l, const struct waker *w)
+{
+	json_t *waker;
+
+	if (!w->tid) {
+		json_put(l, "woken_by", json_null());
+		return;
+	}
+	waker = json_put_object(l, "woken_by");
+	json_set(l, waker, "tid", json_id(w->tid));
+	json_set(l, waker, "thread", json_text(w->thread[0] ? w->thread : NULL));
+	json_set(l, waker, "task_id", w->task_id ? json_count(w->task_id) : json_null());
+}
+
 static int ndjson_block(const struct sink_options *o, const struct block *b)
 {
 	struct json_line l = json_line_begin(b->is_ongoing ? "ongoing" : "block");
@@ -164,6 +178,7 @@ static int ndjson_block(const struct sink_options *o, const struct block *b)
 	json_put(&l, "cause", json_text(cause_name(b->cause)));
 	json_put(&l, "severity", json_text(severity_name(b->severity)));
 	put_syscalls(&l, b);
+	put_waker(&l, &b->woken_by);
 	put_stack_fields(&l, b);
 	json_put(&l, "detection", json_text(detection_name(b->detection)));
 	return json_line_end(&l, o->out);

@@ -16,8 +16,8 @@
 #define PLACE_COLUMNS 14
 #define PLACE_AT_LEAST ((size_t)28) /* of a long place is shown beside any thread */
 #define GAP 2
-#define DETAIL_COLUMNS 36
 #define ADVICE_COLUMNS (2 * LINE_COLUMNS) /* the user's own may be longer than a line */
+#define DETAIL_AT_LEAST 20 /* columns of it are shown whatever is before it */
 #define ONGOING_LEAST_NS UINT64_C(50000000) /* most blocks end sooner, and are then told whole */
 #define ROOM (ESCAPE_SIZE(LINE_COLUMNS) + 64)
 
@@ -191,17 +191,27 @@ static void print_task(FILE *f, const struct sink_options *o, const struct block
 	fprintf(f, "%*s%s\n", GAP, "", thread.text);
 }
 
-static void print_syscall(FILE *f, const struct syscall_use *use)
+/* To the end of the line, of which so many columns are taken. */
+static void print_detail(FILE *f, const struct sink_options *o, const char *detail, size_t columns)
 {
-	char detail[ESCAPE_SIZE(DETAIL_COLUMNS)];
+	size_t room = LINE_COLUMNS - DETAIL_AT_LEAST > columns + GAP ? LINE_COLUMNS - columns - GAP
+								     : DETAIL_AT_LEAST;
+	char shown[ESCAPE_SIZE(LINE_COLUMNS)];
 
-	fprintf(f, "%s %s", use->name ? use->name : "?", FMT_DURATION(use->ns));
-	if (use->count != 1)
-		fprintf(f, " ×%s", FMT_COUNT(use->count));
-	if (use->detail[0]) {
-		escape_shorten(detail, use->detail, DETAIL_COLUMNS);
-		fprintf(f, " (%s)", detail);
-	}
+	escape_shorten(shown, detail, room);
+	fprintf(f, "%*s%s%s%s", GAP, "", color_of(o, PAINT_NAME), shown, color_of(o, PAINT_NONE));
+}
+
+static void print_syscall(FILE *f, const struct sink_options *o, const struct syscall_use *use,
+			  size_t columns)
+{
+	struct cell call;
+
+	set_cell(&call, "%s %s%s%s", use->name ? use->name : "?", FMT_DURATION(use->ns),
+		 use->count != 1 ? " ×" : "", use->count != 1 ? FMT_COUNT(use->count) : "");
+	fputs(call.text, f);
+	if (use->detail[0])
+		print_detail(f, o, use->detail, columns + call.columns);
 	fputc('\n', f);
 }
 
@@ -226,11 +236,12 @@ static void print_cause(FILE *f, const struct sink_options *o, const struct bloc
 		fputc('\n', f);
 	else {
 		fputs(": ", f);
-		print_syscall(f, &b->syscalls[first++]);
+		print_syscall(f, o, &b->syscalls[first++],
+			      TEXT_LABEL_COLUMNS + strlen(cause_name(b->cause)) + 2);
 	}
 	for (size_t i = first; i < n; i++) {
 		text_label(f, o, i == 0 ? "syscalls" : "");
-		print_syscall(f, &b->syscalls[i]);
+		print_syscall(f, o, &b->syscalls[i], TEXT_LABEL_COLUMNS);
 	}
 }
 
@@ -248,6 +259,19 @@ static void print_advice(FILE *f, const struct sink_options *o, const struct blo
 	if (columns + TEXT_LABEL_COLUMNS + 2 <= LINE_COLUMNS)
 		fprintf(f, "%s: ", kind);
 	fprintf(f, "%s\n", text);
+}
+
+static void print_waker(FILE *f, const struct sink_options *o, const struct waker *w)
+{
+	char thread[ESCAPE_SIZE(4 * sizeof(w->thread))];
+
+	if (!w->tid)
+		return;
+	escape_shorten(thread, w->thread, 4 * sizeof(w->thread));
+	text_label(f, o, "woken by");
+	if (w->task_id)
+		fprintf(f, "task %" PRIu64 " on ", w->task_id);
+	fprintf(f, "%s (tid %d)\n", thread[0] ? thread : "a thread", w->tid);
 }
 
 static const char *detection_words(enum detection d)
@@ -316,6 +340,7 @@ int text_block(const struct sink_options *o, const struct block *b)
 	print_task(p.f, o, b);
 	print_cause(p.f, o, b);
 	print_advice(p.f, o, b);
+	print_waker(p.f, o, &b->woken_by);
 	print_timing(p.f, o, b);
 	text_stack(p.f, o, b);
 	fputc('\n', p.f);

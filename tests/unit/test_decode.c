@@ -337,6 +337,51 @@ static void hostile_records_are_refused(void **state)
 	assert_int_equal(strlen(b.thread), sizeof(b.thread) - 1);
 }
 
+static void a_detail_is_told_where_it_is_of_most_of_the_time(void **state)
+{
+	struct rs_event_block e = sample();
+	struct decoder *d = *state;
+	struct block b;
+
+	d->details = details_new();
+	details_add(d->details, 11, SYS_read, RS_OBJECT_FILE | 1, 110 * MS, "/a");
+	e.poll.off_ns = 16 * MS;
+	e.poll.spells[0] = (struct rs_spell){ .nr = SYS_read,
+					      .mode = S_IFREG,
+					      .count = 3,
+					      .ns = 10 * MS,
+					      .object = RS_OBJECT_FILE | 1,
+					      .object_ns = 6 * MS };
+	assert_int_equal(decode_block(d, &e, sizeof(e), &b), 0);
+	assert_string_equal(b.syscalls[0].detail, "/a");
+	e.poll.spells[0].object_ns = 5 * MS;
+	assert_int_equal(decode_block(d, &e, sizeof(e), &b), 0);
+	assert_string_equal(b.syscalls[0].detail, "");
+	/* another kind of file: both are in the time of the call */
+	e.poll.spells[0].object_ns = 6 * MS;
+	e.poll.spells[1] = (struct rs_spell){
+		.nr = SYS_read, .mode = S_IFIFO, .count = 1, .ns = 6 * MS, .object_ns = 6 * MS
+	};
+	assert_int_equal(decode_block(d, &e, sizeof(e), &b), 0);
+	assert_string_equal(b.syscalls[0].detail, "");
+	details_free(d->details);
+	d->details = NULL;
+}
+
+static void the_waker_is_told(void **state)
+{
+	struct rs_event_block e = sample();
+	struct block b;
+
+	assert_int_equal(decode_block(*state, &e, sizeof(e), &b), 0);
+	assert_int_equal(b.woken_by.tid, 0);
+	e.poll.waker = (struct rs_waker){ .tid = 12, .task_id = 43, .comm = "0123456789abcdef" };
+	assert_int_equal(decode_block(*state, &e, sizeof(e), &b), 0);
+	assert_int_equal(b.woken_by.tid, 12);
+	assert_int_equal(b.woken_by.task_id, 43);
+	assert_string_equal(b.woken_by.thread, "0123456789abcde");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -370,6 +415,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			polls_of_a_local_task_are_counted_where_pops_tell_them_apart, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(a_detail_is_told_where_it_is_of_most_of_the_time,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(the_waker_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(hostile_records_are_refused, setup, teardown),
 	};
 

@@ -55,6 +55,7 @@ static void a_block(void **state)
 	b.syscalls[0] = (struct syscall_use){ "read", 448100000, 3, "/data/x" };
 	b.syscalls[1] = (struct syscall_use){ "openat", 1200000, 1, "" };
 	b.n_syscalls = 2;
+	b.woken_by = (struct waker){ 4711, "helper", 0 };
 	line = line_of_block(&b);
 	assert_string_equal(
 		line,
@@ -67,7 +68,8 @@ static void a_block(void **state)
 		"\"offcpu_ns\":200000,\"runq_ns\":120000,\"cause\":\"cpu\","
 		"\"severity\":\"CRITICAL\",\"syscalls\":[{\"name\":\"read\",\"ns\":448100000,"
 		"\"count\":3,\"detail\":\"/data/x\"},{\"name\":\"openat\",\"ns\":1200000,"
-		"\"count\":1,\"detail\":null}],\"frames\":null,\"stacks\":null,\"culprit\":null,"
+		"\"count\":1,\"detail\":null}],\"woken_by\":{\"tid\":4711,\"thread\":\"helper\","
+		"\"task_id\":null},\"frames\":null,\"stacks\":null,\"culprit\":null,"
 		"\"complete\":null,\"stack_end\":null,\"site\":null,\"advice\":null,\"impact\":null,\"detection\":\"sampled\"}\n");
 }
 
@@ -125,7 +127,7 @@ static void unknown_is_null(void **state)
 		"\"spawned_at\":null,\"start_ns\":1,\"age_ns\":5123456,\"error_ns\":20,"
 		"\"phase\":\"drop\",\"polls\":null,\"oncpu_ns\":null,\"offcpu_ns\":null,"
 		"\"runq_ns\":null,\"cause\":\"other\",\"severity\":null,\"syscalls\":[],"
-		"\"frames\":null,\"stacks\":null,\"culprit\":null,\"complete\":null,\"stack_end\":null,"
+		"\"woken_by\":null,\"frames\":null,\"stacks\":null,\"culprit\":null,\"complete\":null,\"stack_end\":null,"
 		"\"site\":null,\"advice\":null,\"impact\":null,\"detection\":\"exact\"}\n");
 }
 

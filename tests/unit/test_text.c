@@ -133,9 +133,29 @@ static void a_block_with_syscalls_and_long_names(void **state)
 		"● BLOCKING  450.12 ms  SLOW   cpu 449.8 · off-cpu 0.2 · run-queue 0.1\n"
 		"  task      42  test_async_app::slow_file_reader::{async_fn#0}\n"
 		"                examples/test-async-app/src/main.rs:142  worker 3 (tid 24038)\n"
-		"  cause     file: read 448.10 ms ×3 (/data/x)\n"
+		"  cause     file: read 448.10 ms ×3  /data/x\n"
 		"            openat 1.20 ms\n"
 		"  timing    sampled ±0.41 ms · phase drop · 3 polls not told apart\n\n");
+}
+
+static void a_long_detail_loses_its_middle(void **state)
+{
+	struct block b = sample_block();
+
+	b.cause = CAUSE_FILE;
+	b.syscalls[0] = (struct syscall_use){
+		"read", 448100000, 1,
+		"/var/lib/a\x1b[2J/of/a/path/that/is/much/too/long/for/the/line/big.bin"
+	};
+	b.n_syscalls = 1;
+	b.woken_by = (struct waker){ 4711, "tokio\x1bworker", 17 };
+	assert_prints(
+		BLOCK(&b),
+		"● BLOCKING  450.12 ms  CRITICAL   cpu 449.8 · off-cpu 0.2 · run-queue 0.1\n"
+		"  task      42  app::handle_upload          src/api.rs:142  worker 3 (tid 24038)\n"
+		"  cause     file: read 448.10 ms  /var/lib/a\\x1b[2J/of/a/…g/for/the/line/big.bin\n"
+		"  woken by  task 17 on tokio\\x1bworker (tid 4711)\n"
+		"  timing    sampled ±0.41 ms\n\n");
 }
 
 static void an_ongoing_block_of_a_root_future(void **state)
@@ -230,7 +250,7 @@ static void hostile_names_are_shown_harmless(void **state)
 		"  task      42  01234567890123456789012345678901…9012345678901234567890123456789\n"
 		"                \\x1b]0;owned…\\u{202e}.rs:7  block_on "
 		"\\xff\\x1b[2J\\u{9b}\\r\\xff\\x1b[2J\\u{9b}\\r (tid 24038)\n"
-		"  cause     file: read 448.10 ms ×3 (/tmp/\\xff\\xfe\\nb\"\\\\)\n"
+		"  cause     file: read 448.10 ms ×3  /tmp/\\xff\\xfe\\nb\"\\\\\n"
 		"  timing    sampled ±0.41 ms\n\n");
 	PRINT(BLOCK(&b), text);
 	for (const char *c = text; *c; c++)
@@ -462,6 +482,7 @@ int main(void)
 		cmocka_unit_test(a_stack),
 		cmocka_unit_test(a_stack_that_is_not_whole),
 		cmocka_unit_test(a_block_with_syscalls_and_long_names),
+		cmocka_unit_test(a_long_detail_loses_its_middle),
 		cmocka_unit_test(an_ongoing_block_of_a_root_future),
 		cmocka_unit_test(an_ongoing_block_is_told_from_50_ms),
 		cmocka_unit_test(a_starved_block_is_not_the_codes_fault),

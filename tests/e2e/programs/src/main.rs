@@ -5,6 +5,7 @@
 
 mod executor;
 mod object_call;
+mod waits;
 mod work;
 
 use std::ffi::CString;

@@ -2,6 +2,7 @@
 //! libe2e_object.so: a Tokio of its own inside whatever program loads it.
 
 mod executor;
+mod waits;
 mod work;
 
 use std::ffi::{c_char, CStr};

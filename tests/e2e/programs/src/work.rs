@@ -23,7 +23,7 @@ pub fn say(line: &str) {
 }
 
 /// Holds the calling thread for `ms`: `spin`, `deepN` with N frames more, `naps` with many short sleeps before a long
-/// one, or any other kind for a sleep.
+/// one, one of `waits`, or any other kind for a sleep.
 pub fn hold(kind: &str, ms: u64) {
     if kind == "spin" {
         spin(ms);
@@ -34,7 +34,7 @@ pub fn hold(kind: &str, ms: u64) {
             std::thread::sleep(Duration::from_micros(20));
         }
         rest(ms);
-    } else {
+    } else if !crate::waits::hold(kind, ms) {
         std::thread::sleep(Duration::from_millis(ms));
     }
 }

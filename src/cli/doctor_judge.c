@@ -66,7 +66,7 @@ static void judge_names(struct judge *j)
 		[SYMBOLS_NONE] =
 			"the file is stripped; watch shows the place of a task's code, or its address where none is found",
 		[SYMBOLS_LEGACY] =
-			"legacy symbols carry no types; watch shows the place of a task's code, or its address",
+			"legacy symbols carry no types; watch names a task by the symbols and places in its code, with \xe2\x89\x88 where that is not sure",
 		[SYMBOLS_V0] =
 			"some have no symbol; for those watch shows the place of their code, or their address",
 	};
@@ -80,7 +80,7 @@ static void judge_names(struct judge *j)
 
 	if (!all)
 		return;
-	if (doctor_count_types(j->copy, "v0") == all)
+	if (doctor_count_types(j->copy, "v0") == all || j->copy->debuginfo >= DEBUGINFO_LIMITED)
 		add(j, GRADE_EXACT, "names of tasks", NULL, NULL);
 	else
 		add(j, GRADE_APPROXIMATE, "names of tasks", whys[symbols], remedies[symbols]);

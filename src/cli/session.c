@@ -103,13 +103,14 @@ int session_fd(const struct session *s)
 static int open_model(struct session *s)
 {
 	s->sites = sites_new();
+	s->spawns = spawns_new();
 	s->markers = markers_new();
 	s->decoder.tasks = tasks_new();
 	s->decoder.copies = s->copies;
-	s->decoder.places = places_new(s->copies);
-	if (!s->sites || !s->markers || !s->decoder.tasks || !s->decoder.places)
+	if (!s->sites || !s->spawns || !s->markers || !s->decoder.tasks || stacks_open(s) < 0)
 		return -ENOMEM;
-	if (stacks_open(s) < 0 || details_open(s) < 0)
+	s->decoder.places = places_new(s->copies, stacks_symbolizer(s));
+	if (!s->decoder.places || details_open(s) < 0)
 		return -ENOMEM;
 	s->decoder.pid = s->process->pid;
 	s->decoder.slow_ns = s->options->slow_ns;
@@ -244,9 +245,9 @@ struct session *session_free(struct session *s)
 	if (!s)
 		return NULL;
 	rows_close(s);
-	stacks_close(s);
 	details_close(s);
 	places_free(s->decoder.places);
+	stacks_close(s);
 	for (size_t i = 0; i < s->n_marker_probes; i++)
 		probe_group_free(s->marker_probes[i]);
 	for (size_t i = 0; i < RS_COPIES; i++) {
@@ -259,6 +260,7 @@ struct session *session_free(struct session *s)
 		tokio_copy_done(&s->copies[i]);
 	process_free(s->process);
 	tasks_free(s->decoder.tasks);
+	spawns_free(s->spawns);
 	markers_free(s->markers);
 	sites_free(s->sites);
 	free(s);

@@ -8,6 +8,7 @@
 #include "model/decode.h"
 #include "model/markers.h"
 #include "model/sites.h"
+#include "model/spawns.h"
 #include "model/stacks.h"
 #include "model/tasks.h"
 #include "plan/calibrate.h"
@@ -73,6 +74,7 @@ struct session {
 	struct watch *watch;
 	struct decoder decoder;
 	struct sites *sites;
+	struct spawns *spawns;
 	struct markers *markers;
 	struct session_stacks *stacks;
 	struct sleeper *sleeper; /* NULL: not to be had */
@@ -192,6 +194,8 @@ void local_rest(struct session *s, size_t slot, const struct rs_thread *t);
 /* session_stacks.c: stacks and their names. */
 int stacks_open(struct session *s);
 void stacks_close(struct session *s);
+/* Valid until then. */
+struct symbolizer *stacks_symbolizer(const struct session *s);
 void stacks_step(struct session *s, uint64_t now);
 /* When that must be called again. */
 uint64_t stacks_due(const struct session *s);
@@ -201,7 +205,8 @@ uint64_t stacks_lost(const struct session *s);
 uint64_t stacks_table_bytes(const struct session *s);
 /* Asks for the names of what a poll was seen in. */
 void stacks_want(struct session *s, const struct rs_poll *p);
-/* Gives a block the stacks of its poll, as far as they are known; valid until the next call. */
+/* Gives a block the stacks of its poll, and the task the name that they tell, as far as that is known; valid until the next
+ * call. */
 void stacks_attach(struct session *s, const struct rs_poll *p, struct block *b);
 /* Tells an ended block once its frames are known. */
 void stacks_hold(struct session *s, const struct rs_event_block *e);

@@ -101,6 +101,13 @@ static void place_exact(struct session *s, const struct rs_thread *t, struct rs_
 	process_read(s->process->pid, t->context + l->handle, &p->handle, sizeof(p->handle));
 }
 
+static void learn_spawn(struct session *s, uint8_t copy, uint64_t id, uint32_t vtable,
+			uint64_t header)
+{
+	tasks_set_spawn(s->decoder.tasks, copy, id,
+			spawns_read(s->spawns, s->process->pid, &s->copies[copy], vtable, header));
+}
+
 /* A poll timed by a probe has its type from the probe, and its header has been read. */
 static void inspect_exact(struct session *s, const struct rs_thread *t, const struct rs_poll *p,
 			  struct row_state *r)
@@ -117,6 +124,8 @@ static void inspect_exact(struct session *s, const struct rs_thread *t, const st
 	if (!p->id || r->inspections)
 		return;
 	r->inspections = INSPECTIONS_MAX;
+	tasks_learn(s->decoder.tasks, type.copy, p->id, type.vtable, p->header);
+	learn_spawn(s, type.copy, p->id, type.vtable, p->header);
 	place_exact(s, t, &placed);
 	placed.copy = type.copy;
 	local_inspect(s, t, &placed, &h);
@@ -141,6 +150,7 @@ static void inspect(struct session *s, size_t slot, const struct rs_thread *t,
 		if ((h.state & (TASK_CANCELLED | TASK_NOTIFIED)) == TASK_CANCELLED)
 			mark_drop(s, slot, t, p);
 		tasks_learn(s->decoder.tasks, p->copy, h.id, h.vtable, h.addr);
+		learn_spawn(s, p->copy, h.id, h.vtable, h.addr);
 		places_want(s->decoder.places, p->copy, h.vtable);
 		if (!s->copies[p->copy].vtables[h.vtable].blocking)
 			tasks_compare_scheduler(s->decoder.tasks,

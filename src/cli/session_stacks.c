@@ -43,6 +43,7 @@ struct session_stacks {
 	size_t n_waiting;
 	uint64_t n_lost;
 	struct frame frames[RS_STACKS][BLOCK_FRAMES]; /* of the block that is being told */
+	char name[FUTURE_STACK_NAME]; /* of its task */
 };
 
 static int put_table(void *session, uint32_t number, const struct unwind_table *t)
@@ -104,6 +105,11 @@ void stacks_close(struct session *s)
 		free(w);
 	free(x);
 	s->stacks = NULL;
+}
+
+struct symbolizer *stacks_symbolizer(const struct session *s)
+{
+	return s->stacks->symbolizer;
 }
 
 static void want_tables(struct session *s)
@@ -168,6 +174,45 @@ uint64_t stacks_lost(const struct session *s)
 	return s->stacks->n_lost;
 }
 
+/* The innermost poll function on a stack is that of the task, unless another one is being dropped in it. */
+static bool find_type(struct session *s, const struct rs_poll *p, uint32_t *ret_vtable)
+{
+	for (size_t i = 0; i < RS_STACKS && p->stacks[i].hash; i++) {
+		const struct stack *stack = stacks_find(s->stacks->known, p->stacks[i].hash);
+
+		for (size_t k = stack ? stack->n_kernel : 0;
+		     stack && k < stack->n_kernel + stack->n_user; k++) {
+			enum poll_place at = places_poll_at(
+				s->decoder.places, p->copy,
+				stack->addrs[k] - stack_is_return(stack, k), ret_vtable);
+
+			if (at != POLL_NOWHERE)
+				return at == POLL_OF_TYPE;
+		}
+	}
+	return false;
+}
+
+/*
+ * A task that nobody inspected while it was polled: its stack tells the type. True when that is done, or cannot be. (Of polls
+ * that began before the hello more would have to be known; and the thread's own task is told by others.)
+ */
+static bool learn_type(struct session *s, const struct rs_poll *p)
+{
+	struct task_type type;
+	uint32_t vtable;
+
+	if (!p->id || p->flags & RS_POLL_EXACT_START || !p->stacks[0].hash ||
+	    p->copy >= s->n_copies || p->start_lo < s->decoder.hello_ns ||
+	    tasks_find(s->decoder.tasks, p->copy, p->id, &type))
+		return true;
+	if (!places_know_polls(s->decoder.places, p->copy))
+		return false;
+	if (find_type(s, p, &vtable) && !s->copies[p->copy].vtables[vtable].blocking)
+		tasks_learn(s->decoder.tasks, p->copy, p->id, vtable, 0);
+	return true;
+}
+
 void stacks_want(struct session *s, const struct rs_poll *p)
 {
 	for (size_t i = 0; i < RS_STACKS && p->stacks[i].hash; i++) {
@@ -193,8 +238,12 @@ static bool is_named(const struct session_stacks *x, const struct stack *stack)
 	return true;
 }
 
-static bool are_named(const struct session_stacks *x, const struct rs_poll *p)
+static bool are_named(struct session *s, const struct rs_poll *p)
 {
+	const struct session_stacks *x = s->stacks;
+
+	if (!learn_type(s, p) || !decode_is_named(&s->decoder, p))
+		return false;
 	if (!symbolizer_pending(x->symbolizer))
 		return true;
 	for (size_t i = 0; i < RS_STACKS && p->stacks[i].hash; i++) {
@@ -251,6 +300,22 @@ static int heaviest_first(const void *a, const void *b)
 	return x->ns > y->ns ? -1 : x->ns < y->ns;
 }
 
+/* Of a root nothing else is known, and of a boxed future only that it is one. */
+static void name_by_stack(struct session_stacks *x, struct block *b)
+{
+	struct task_name *t = &b->task;
+	bool is_vague = !t->name || !strcmp(t->source, "address") || !strncmp(t->name, "dyn ", 4) ||
+			!strncmp(t->name, FUTURE_DOUBT "dyn ", sizeof(FUTURE_DOUBT) + 3);
+
+	for (size_t i = 0; is_vague && i < b->n_stacks; i++) {
+		if (!future_of_stack(b->stacks[i].frames, b->stacks[i].n, x->name))
+			continue;
+		t->name = x->name;
+		t->source = "stack";
+		return;
+	}
+}
+
 void stacks_attach(struct session *s, const struct rs_poll *p, struct block *b)
 {
 	struct session_stacks *x = s->stacks;
@@ -279,6 +344,7 @@ void stacks_attach(struct session *s, const struct rs_poll *p, struct block *b)
 		b->n_stacks++;
 	}
 	qsort(b->stacks, b->n_stacks, sizeof(b->stacks[0]), heaviest_first);
+	name_by_stack(x, b);
 	b->culprit = b->n_stacks ? callsite_culprit(&b->stacks[0], b->task_id) : -1;
 	detail_name_resolution(b);
 }
@@ -298,7 +364,7 @@ static void tell_waiting(struct session *s, uint64_t now)
 {
 	struct session_stacks *x = s->stacks;
 
-	while (x->waiting && (now >= x->waiting->until_ns || are_named(x, &x->waiting->event.poll)))
+	while (x->waiting && (now >= x->waiting->until_ns || are_named(s, &x->waiting->event.poll)))
 		tell_first(s);
 }
 

@@ -45,11 +45,12 @@ struct syscall_use {
 };
 
 struct task_name {
-	const char *name; /* NULL = unknown; hostile text */
+	const char *name; /* NULL = unknown; hostile text, as are the others */
 	const char *file; /* NULL = unknown */
 	uint32_t line;
 	const char *
 		source; /* "v0", "dwarf", "location", "symbol", "stack", "address"; NULL when name is */
+	const char *type; /* the future's whole type; NULL = unknown */
 };
 
 /* What to do instead of what blocked. */
@@ -85,6 +86,8 @@ struct block {
 	int32_t runtime, worker; /* -1 = null */
 	uint64_t task_id; /* 0 = null (root future) */
 	struct task_name task;
+	const char *spawn_file; /* where the task was spawned; NULL = unknown; hostile text */
+	uint32_t spawn_line;
 	uint64_t start_ns, duration_ns; /* duration: the age so far when is_ongoing */
 	uint64_t error_ns; /* bound of the duration's error, or BLOCK_ERROR_UNKNOWN (null) */
 	enum phase phase;

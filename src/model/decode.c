@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/spawns.h"
 #include "model/syscalls.h"
 
 /*
@@ -100,28 +101,42 @@ static uint32_t polls_of(const struct rs_poll *p, enum role role)
 		       : 1;
 }
 
-/* The symbol's name where it has one, else the place; the place also where it is known beside the name. */
+/* What was known at attach, until more is. */
 static void name_task(struct decoder *d, const struct task_vtable *v, struct task_name *ret)
 {
 	const struct tokio_copy *c = d->copies;
-	const struct place *place;
+	const struct future *future;
 
 	if (!v)
 		return;
 	while (v < c->vtables || v >= c->vtables + c->n_vtables)
 		c++;
-	*ret = (struct task_name){ .name = v->name, .source = v->name_source };
-	place = places_find(d->places, c - d->copies, v - c->vtables);
-	if (!place) {
+	future = places_find(d->places, c - d->copies, v - c->vtables);
+	if (future) {
+		*ret = (struct task_name){
+			.name = future->name,
+			.type = future->type,
+			.file = future->file[0] ? future->file : NULL,
+			.line = future->line,
+			.source = future->source,
+		};
+	} else {
+		*ret = (struct task_name){ .name = v->name, .source = v->name_source };
 		places_want(d->places, c - d->copies, v - c->vtables);
-		return;
 	}
-	ret->file = place->file;
-	ret->line = place->line;
-	if (!strcmp(v->name_source, "address")) {
-		ret->name = place->name;
-		ret->source = "location";
-	}
+}
+
+bool decode_is_named(const struct decoder *d, const struct rs_poll *p)
+{
+	const struct task_vtable *v = vtable_of(d, p);
+	const struct tokio_copy *c = d->copies;
+
+	if (!v || is_root(p, v))
+		return true;
+	while (v < c->vtables || v >= c->vtables + c->n_vtables)
+		c++;
+	return places_find(d->places, c - d->copies, v - c->vtables) ||
+	       !places_want(d->places, c - d->copies, v - c->vtables);
 }
 
 static void set_parts(struct block *b, const struct rs_poll *p)
@@ -214,6 +229,17 @@ static void explain(struct block *b, const struct rs_poll *p)
 		b->cause = CAUSE_OTHER;
 }
 
+static void name_spawn(const struct decoder *d, const struct rs_poll *p, struct block *b)
+{
+	uint8_t copy = p->flags & RS_POLL_EXACT_START ? site_decode(p->site).copy : p->copy;
+	const struct spawn_place *place = p->id ? tasks_spawn(d->tasks, copy, p->id) : NULL;
+
+	if (place) {
+		b->spawn_file = place->file;
+		b->spawn_line = place->line;
+	}
+}
+
 static void describe(struct decoder *d, const struct rs_poll *p, struct block *b)
 {
 	const struct task_vtable *v = vtable_of(d, p);
@@ -229,6 +255,7 @@ static void describe(struct decoder *d, const struct rs_poll *p, struct block *b
 	b->worker = p->role == RS_ROLE_WORKER ? p->worker : -1;
 	if (!is_root(p, v)) {
 		b->task_id = p->id;
+		name_spawn(d, p, b);
 		name_task(d, v, &b->task);
 	}
 	b->phase = (p->flags | p->user_flags) & RS_POLL_DROP ? PHASE_DROP : PHASE_POLL;

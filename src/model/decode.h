@@ -34,6 +34,8 @@ struct task_type site_decode(uint32_t site);
 
 /* An ended block. 0; -EBADMSG for a record that cannot be; -ENODATA for one that is no poll after all. */
 int decode_block(struct decoder *d, const struct rs_event_block *e, size_t size, struct block *ret);
+/* Whether all is known of its future that will be; asks for it otherwise. */
+bool decode_is_named(const struct decoder *d, const struct rs_poll *p);
 /* The poll at the top of a thread's row, as it stands at now_ns. */
 void decode_ongoing(struct decoder *d, const struct rs_thread *t, const struct rs_poll *p,
 		    const char comm[16], uint64_t now_ns, struct block *ret);

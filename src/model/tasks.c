@@ -19,6 +19,7 @@ struct task_entry {
 	struct task_key key;
 	uint32_t vtable;
 	uint64_t header;
+	const struct spawn_place *spawn;
 	UT_hash_handle hh;
 };
 
@@ -107,6 +108,21 @@ uint64_t tasks_header(const struct tasks *t, uint8_t copy, uint64_t id)
 	const struct task_entry *e = find_entry(t, copy, id);
 
 	return e ? e->header : 0;
+}
+
+void tasks_set_spawn(struct tasks *t, uint8_t copy, uint64_t id, const struct spawn_place *place)
+{
+	struct task_entry *e = find_entry(t, copy, id);
+
+	if (e)
+		e->spawn = place;
+}
+
+const struct spawn_place *tasks_spawn(const struct tasks *t, uint8_t copy, uint64_t id)
+{
+	const struct task_entry *e = find_entry(t, copy, id);
+
+	return e ? e->spawn : NULL;
 }
 
 static struct schedule_entry *find_schedule(const struct tasks *t, uint64_t schedule)

@@ -24,6 +24,11 @@ bool tasks_find(const struct tasks *t, uint8_t copy, uint64_t id, struct task_ty
 /* 0 when that id has not been met. */
 uint64_t tasks_header(const struct tasks *t, uint8_t copy, uint64_t id);
 
+/* Where it was spawned, if that is known; NULL otherwise. `place` must outlive the tasks. */
+struct spawn_place;
+void tasks_set_spawn(struct tasks *t, uint8_t copy, uint64_t id, const struct spawn_place *place);
+const struct spawn_place *tasks_spawn(const struct tasks *t, uint8_t copy, uint64_t id);
+
 /* All future types of one scheduler kind share their vtable's `schedule` pointer. */
 enum scheduler_kind {
 	SCHEDULER_UNKNOWN,

@@ -42,6 +42,20 @@ static void put_task(struct json_line *l, const struct task_name *t)
 	json_set(l, task, "file", json_text(t->file));
 	json_set(l, task, "line", t->file && t->line ? json_count(t->line) : json_null());
 	json_set(l, task, "name_source", json_text(t->name ? t->source : NULL));
+	json_set(l, task, "type", json_text(t->type));
+}
+
+static void put_spawn(struct json_line *l, const struct block *b)
+{
+	json_t *place;
+
+	if (!b->spawn_file) {
+		json_put(l, "spawned_at", json_null());
+		return;
+	}
+	place = json_put_object(l, "spawned_at");
+	json_set(l, place, "file", json_text(b->spawn_file));
+	json_set(l, place, "line", json_count(b->spawn_line));
 }
 
 static void put_place(struct json_line *l, const struct block *b)
@@ -58,7 +72,7 @@ static void put_place(struct json_line *l, const struct block *b)
 	json_put(l, "worker", json_id(b->worker));
 	json_put(l, "task_id", b->task_id ? json_count(b->task_id) : json_null());
 	put_task(l, &b->task);
-	json_put(l, "spawned_at", json_null());
+	put_spawn(l, b);
 }
 
 static void put_timing(struct json_line *l, const struct block *b)

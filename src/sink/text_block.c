@@ -134,8 +134,10 @@ static void place_cell(const struct task_name *t, size_t columns, struct cell *r
 {
 	char line[16] = "", file[ESCAPE_SIZE(LINE_COLUMNS)];
 
-	if (!t->file || (t->source && !strcmp(t->source, "location"))) {
-		set_cell(ret, t->file ? "" : "?"); /* the name is the place already */
+	bool is_name = t->source && !strcmp(t->source, "location");
+
+	if (!t->file || is_name) {
+		set_cell(ret, is_name ? "" : "?");
 		return;
 	}
 	if (t->line)
@@ -189,6 +191,18 @@ static void print_task(FILE *f, const struct sink_options *o, const struct block
 		fputs(place.text, f);
 	}
 	fprintf(f, "%*s%s\n", GAP, "", thread.text);
+}
+
+static void print_spawn(FILE *f, const struct sink_options *o, const struct block *b)
+{
+	struct task_name place = { .file = b->spawn_file, .line = b->spawn_line };
+	struct cell cell;
+
+	if (!b->spawn_file)
+		return;
+	place_cell(&place, LINE_COLUMNS - TEXT_LABEL_COLUMNS - 3, &cell);
+	text_label(f, o, "spawned");
+	fprintf(f, "at %s\n", cell.text);
 }
 
 /* To the end of the line, of which so many columns are taken. */
@@ -338,6 +352,7 @@ int text_block(const struct sink_options *o, const struct block *b)
 	print_title(p.f, o, b);
 	text_culprit(p.f, o, b);
 	print_task(p.f, o, b);
+	print_spawn(p.f, o, b);
 	print_cause(p.f, o, b);
 	print_advice(p.f, o, b);
 	print_waker(p.f, o, &b->woken_by);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "symbol/body.h"
 #include "symbol/debug_size.h"
 #include "symbol/named_files.h"
 
@@ -548,6 +549,73 @@ static size_t find(struct lines *l, uint64_t addr, struct line_frame ret[LINES_D
 	if (!n && place.file)
 		ret[n++] = place;
 	return n;
+}
+
+static const char *generic_name(struct lines *l, uint64_t addr)
+{
+	struct unit *u = unit_at(l, addr);
+	const struct scope *function = u ? scope_at(u, 0, addr) : NULL;
+	Dwarf_Die die;
+
+	if (!function ||
+	    !dwarf_die_addr_die(dwarf_cu_getdwarf(u->functions.cu), function->die, &die))
+		return NULL;
+	return dwarf_diename(&die);
+}
+
+const char *lines_generic_name(struct lines *l, uint64_t addr)
+{
+	sigjmp_buf here;
+	const char *volatile name = NULL;
+
+	if (l->is_broken)
+		return NULL;
+	reading = &here;
+	if (!sigsetjmp(here, 0))
+		name = generic_name(l, addr);
+	else
+		l->is_broken = true;
+	reading = NULL;
+	return l->is_broken ? NULL : name;
+}
+
+static bool find_body(struct lines *l, uint64_t addr, const char *type, size_t len,
+		      struct line_frame *ret)
+{
+	struct unit *u = unit_at(l, addr);
+	Dwarf_Files *files;
+	Dwarf_Die next;
+	uint32_t index;
+	size_t n;
+
+	if (!u || !body_find(&u->functions, type, len, &next))
+		return false;
+	index = number_of(&next, DW_AT_decl_file);
+	if (!u->has_lines || dwarf_getsrcfiles(&u->functions, &files, &n) || index >= n)
+		return false;
+	*ret = (struct line_frame){
+		.file = dwarf_filesrc(files, index, NULL, NULL),
+		.line = number_of(&next, DW_AT_decl_line),
+	};
+	ret->directory = directory_of(u, ret->file);
+	return ret->file && ret->line;
+}
+
+bool lines_body(struct lines *l, uint64_t addr, const char *type, size_t len,
+		struct line_frame *ret)
+{
+	volatile bool is_found = false;
+	sigjmp_buf here;
+
+	if (l->is_broken)
+		return false;
+	reading = &here;
+	if (!sigsetjmp(here, 0))
+		is_found = find_body(l, addr, type, len, ret);
+	else
+		l->is_broken = true;
+	reading = NULL;
+	return is_found && !l->is_broken;
 }
 
 size_t lines_find(struct lines *l, uint64_t addr, struct line_frame ret[LINES_DEPTH])

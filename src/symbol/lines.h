@@ -3,6 +3,7 @@
 #ifndef RS_SYMBOL_LINES_H
 #define RS_SYMBOL_LINES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,5 +28,16 @@ struct lines *lines_close(struct lines *l);
  * The first address of a compilation unit costs reading all of that unit.
  */
 size_t lines_find(struct lines *l, uint64_t addr, struct line_frame ret[LINES_DEPTH]);
+/*
+ * The name of the function whose code is at addr as the source has it, generic arguments included ("poll<F, S>"). NULL: no
+ * unit has the address. Costs as much.
+ */
+const char *lines_generic_name(struct lines *l, uint64_t addr);
+/*
+ * Where an async body is written: `type` is its type's path as debuginfo has it ("app::f::{async_fn_env#0}<u8>"), in the unit
+ * of the code at addr. False where that unit does not have it.
+ */
+bool lines_body(struct lines *l, uint64_t addr, const char *type, size_t len,
+		struct line_frame *ret);
 
 #endif

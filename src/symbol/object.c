@@ -218,3 +218,20 @@ size_t object_find(struct object *o, uint64_t vaddr, struct strings *strings,
 	}
 	return n;
 }
+
+const char *object_generic_name(struct object *o, uint64_t vaddr)
+{
+	return o->lines ? lines_generic_name(o->lines, vaddr) : NULL;
+}
+
+bool object_body(struct object *o, uint64_t vaddr, const char *type, size_t len,
+		 const char **ret_file, uint32_t *ret_line)
+{
+	struct line_frame place;
+
+	if (!o->lines || !lines_body(o->lines, vaddr, type, len, &place))
+		return false;
+	*ret_file = full_path(o, &place);
+	*ret_line = place.line;
+	return true;
+}

@@ -27,5 +27,10 @@ struct object *object_close(struct object *o);
 /* Innermost first. Returns how many; 0: nothing is known. `addr` of the frames is not set. Strings are kept in `strings`. */
 size_t object_find(struct object *o, uint64_t vaddr, struct strings *strings,
 		   struct frame ret[OBJECT_FRAMES]);
+/* Where an async body is written (see lines_body). The path in `ret_file` is kept until the next call. */
+bool object_body(struct object *o, uint64_t vaddr, const char *type, size_t len,
+		 const char **ret_file, uint32_t *ret_line);
+/* The name of the function there with its generic arguments, from debuginfo. NULL: not known. Borrowed from o. */
+const char *object_generic_name(struct object *o, uint64_t vaddr);
 
 #endif

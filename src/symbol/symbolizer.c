@@ -46,7 +46,7 @@ struct symbolizer {
 	struct request *all, *first, **last; /* first … last: waiting */
 	size_t n_pending;
 	bool is_ending;
-	/* the thread's own */
+	pthread_mutex_t reading; /* held by who uses the rest */
 	struct opened *objects;
 	struct strings *strings;
 	struct kallsyms *kernel;
@@ -117,9 +117,13 @@ static size_t find_frames(struct symbolizer *s, const struct request *r,
 static struct symbol *look_up(struct symbolizer *s, const struct request *r)
 {
 	struct frame frames[OBJECT_FRAMES];
-	size_t n = find_frames(s, r, frames);
-	struct symbol *symbol = malloc(sizeof(*symbol) + n * sizeof(*frames));
+	struct symbol *symbol;
+	size_t n;
 
+	pthread_mutex_lock(&s->reading);
+	n = find_frames(s, r, frames);
+	pthread_mutex_unlock(&s->reading);
+	symbol = malloc(sizeof(*symbol) + n * sizeof(*frames));
 	if (!symbol)
 		return NULL;
 	symbol->n = n;
@@ -170,6 +174,7 @@ struct symbolizer *symbolizer_new(const struct symbolizer_options *options)
 	snprintf(s->root, sizeof(s->root), "/proc/%d/root", options->process->pid);
 	s->strings = strings_new(STRINGS_MAX);
 	pthread_mutex_init(&s->lock, NULL);
+	pthread_mutex_init(&s->reading, NULL);
 	pthread_cond_init(&s->wanted, NULL);
 	if (!s->strings || pthread_create(&s->thread, NULL, work, s)) {
 		strings_free(s->strings);
@@ -209,6 +214,7 @@ struct symbolizer *symbolizer_free(struct symbolizer *s)
 	pthread_join(s->thread, NULL);
 	free_contents(s);
 	pthread_mutex_destroy(&s->lock);
+	pthread_mutex_destroy(&s->reading);
 	pthread_cond_destroy(&s->wanted);
 	free(s);
 	return NULL;
@@ -269,6 +275,17 @@ const struct symbol *symbolizer_find(struct symbolizer *s, uint64_t addr, bool i
 	found = r->symbol;
 	pthread_mutex_unlock(&s->lock);
 	return found;
+}
+
+void symbolizer_describe(struct symbolizer *s, const struct code_file *code,
+			 const struct tokio_copy *c, size_t vtable, struct future *ret)
+{
+	struct opened *o;
+
+	pthread_mutex_lock(&s->reading);
+	o = open_object(s, c->module);
+	future_describe(o ? o->object : NULL, code, c, vtable, ret);
+	pthread_mutex_unlock(&s->reading);
 }
 
 size_t symbolizer_pending(struct symbolizer *s)

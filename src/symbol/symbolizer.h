@@ -8,7 +8,7 @@
 
 #include <sys/types.h>
 
-#include "symbol/frame.h"
+#include "symbol/futures.h"
 
 struct process;
 struct symbolizer;
@@ -34,6 +34,9 @@ struct symbolizer *symbolizer_free(struct symbolizer *s);
 bool symbolizer_want(struct symbolizer *s, uint64_t addr, bool is_return);
 /* NULL while it is not known yet. Owned by s, valid until symbolizer_free. */
 const struct symbol *symbolizer_find(struct symbolizer *s, uint64_t addr, bool is_return);
+/* Describes a future (see future_describe) on the caller's own thread; takes as long as the addresses asked for meanwhile. */
+void symbolizer_describe(struct symbolizer *s, const struct code_file *code,
+			 const struct tokio_copy *c, size_t vtable, struct future *ret);
 /* Addresses asked for and not found yet. */
 size_t symbolizer_pending(struct symbolizer *s);
 

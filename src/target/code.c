@@ -15,6 +15,8 @@
 
 struct target_function {
 	uint64_t addr;
+	uint64_t from; /* the instruction that refers to it first */
+	size_t caller; /* that is in; index in the queue */
 	unsigned int depth;
 };
 
@@ -27,11 +29,30 @@ struct walk {
 	csh cs;
 	cs_insn *insn;
 	struct target_function *queue; /* limits->functions rows */
-	size_t n_queue;
+	size_t n_queue, running; /* running: index of the function being read */
 	uint64_t bytes;
 	uint64_t start, end; /* of the function being read */
 	struct code_refs refs;
 };
+
+void code_file_clear(struct code_file *c)
+{
+	image_clear(&c->img);
+	unwind_index_clear(&c->functions);
+	c->file = elf_file_close(c->file);
+}
+
+int code_file_open(const char *path, struct code_file *ret)
+{
+	int r;
+
+	r = elf_file_open(path, &ret->file, NULL);
+	if (!r)
+		r = image_load(ret->file, &ret->img);
+	if (!r)
+		r = unwind_index_load(ret->file, &ret->functions);
+	return r;
+}
 
 static void walk_clear(struct walk *w)
 {
@@ -42,7 +63,7 @@ static void walk_clear(struct walk *w)
 	free(w->queue);
 }
 
-static void enqueue(struct walk *w, uint64_t addr, unsigned int depth)
+static void enqueue(struct walk *w, uint64_t addr, unsigned int depth, uint64_t from)
 {
 	if (depth > w->limits->depth || w->n_queue == w->limits->functions ||
 	    !image_is_code(w->img, addr))
@@ -51,7 +72,12 @@ static void enqueue(struct walk *w, uint64_t addr, unsigned int depth)
 		if (w->queue[i].addr == addr)
 			return;
 	}
-	w->queue[w->n_queue++] = (struct target_function){ addr, depth };
+	w->queue[w->n_queue++] = (struct target_function){
+		.addr = addr,
+		.from = from,
+		.caller = w->running,
+		.depth = depth,
+	};
 }
 
 /* Ends the running group of references. */
@@ -71,14 +97,16 @@ static void add_ref(struct walk *w, uint64_t addr)
 	if (image_is_code(w->img, addr)) {
 		/* a function pointer handed on: what catches panics calls the poll through one */
 		if (unwind_index_has(w->functions, addr))
-			enqueue(w, addr, w->refs.depth + 1);
+			enqueue(w, addr, w->refs.depth + 1, w->insn->address);
 		return;
 	}
 	if (w->refs.n == CODE_MAX_REFS) {
 		memmove(w->refs.addrs, w->refs.addrs + 1,
 			(CODE_MAX_REFS - 1) * sizeof(w->refs.addrs[0]));
+		memmove(w->refs.at, w->refs.at + 1, (CODE_MAX_REFS - 1) * sizeof(w->refs.at[0]));
 		w->refs.n--;
 	}
+	w->refs.at[w->refs.n] = w->insn->address;
 	w->refs.addrs[w->refs.n++] = addr;
 }
 
@@ -122,7 +150,7 @@ static int take_instruction(struct walk *w)
 
 	if (cs_insn_group(w->cs, w->insn, CS_GRP_CALL)) {
 		to = branch_target(w);
-		enqueue(w, to, w->refs.depth + 1);
+		enqueue(w, to, w->refs.depth + 1, w->insn->address);
 		return flush(w, to);
 	}
 	if (cs_insn_group(w->cs, w->insn, CS_GRP_JUMP)) {
@@ -130,7 +158,7 @@ static int take_instruction(struct walk *w)
 		if (!to || (to >= w->start && to < w->end))
 			return 0;
 		/* A tail call is a call; a thunk's jump is the same function still. */
-		enqueue(w, to, w->refs.depth + (w->end - w->start > THUNK_BYTES));
+		enqueue(w, to, w->refs.depth + (w->end - w->start > THUNK_BYTES), w->insn->address);
 		return flush(w, to);
 	}
 	if (cs_insn_group(w->cs, w->insn, CS_GRP_RET) || w->insn->id == X86_INS_UD2)
@@ -163,9 +191,10 @@ static int read_function(struct walk *w, const struct target_function *fn)
 	if (elf_file_read_at(w->img->file, fn->addr, code, left) < 0)
 		return 0;
 	w->bytes += left;
-	w->refs = (struct code_refs){ .depth = fn->depth };
+	w->refs = (struct code_refs){ .depth = fn->depth, .function = fn->addr, .walk = w };
 	p = code;
 	at = fn->addr;
+	r = w->see(&w->refs, w->arg);
 	while (!r && left && cs_disasm_iter(w->cs, &p, &left, &at, w->insn)) {
 		r = take_instruction(w);
 		if (thunk && (w->insn->id == X86_INS_JMP || w->insn->id == X86_INS_RET))
@@ -194,13 +223,23 @@ int code_walk(const struct image *img, const struct unwind_index *functions, uin
 	w.insn = cs_malloc(w.cs);
 	if (!w.insn)
 		return -ENOMEM;
-	enqueue(&w, entry, 0);
-	for (size_t i = 0; i < w.n_queue; i++) {
-		r = read_function(&w, &w.queue[i]);
+	enqueue(&w, entry, 0, 0);
+	for (; w.running < w.n_queue; w.running++) {
+		r = read_function(&w, &w.queue[w.running]);
 		if (r)
 			return r;
 	}
 	return 0;
+}
+
+size_t code_callers(const struct code_refs *refs, uint64_t *ret, size_t max)
+{
+	const struct walk *w = refs->walk;
+	size_t n = 0;
+
+	for (size_t i = w->running; i && n < max; i = w->queue[i].caller)
+		ret[n++] = w->queue[i].from;
+	return n;
 }
 
 bool code_read_location(const struct image *img, uint64_t addr, struct code_location *ret)

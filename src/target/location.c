@@ -2,10 +2,9 @@
 #include "target/location.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
-#include "target/code.h"
 #include "target/error.h"
 #include "target/target.h"
 
@@ -24,7 +23,7 @@ static const char resumed[] = "`async fn` resumed after ";
 enum owner { OWNER_OTHER, OWNER_DEPENDENCY, OWNER_USER };
 
 struct candidate {
-	struct code_location at;
+	struct future_place place;
 	unsigned int depth;
 	bool found;
 };
@@ -35,7 +34,13 @@ struct location_search {
 	uint64_t resumed_fn,
 		other_fn[16]; /* callees known to be, or not to be, the panic for resumed bodies */
 	size_t n_other;
-	struct candidate user_body, user_any, dependency_body;
+	struct candidate user_any, dependency_body;
+	/* bodies that were compiled into one function, in the order of their code */
+	struct future_place bodies[FUTURE_PLACES];
+	size_t n_bodies;
+	uint64_t function; /* of the bodies */
+	unsigned int depth;
+	bool is_one_of_many; /* bodies called side by side: none of them is the future alone */
 };
 
 static bool contains(const char *text, const char *part)
@@ -103,10 +108,83 @@ static bool is_resumed_function(struct location_search *s, uint64_t callee)
 	return false;
 }
 
-static void keep(struct candidate *c, const struct code_location *at, unsigned int depth)
+static struct future_place place_of(const struct code_location *l, const struct code_refs *refs,
+				    size_t i, bool is_body)
+{
+	struct future_place place = { .line = l->line, .is_body = is_body };
+
+	place.code[0] = refs->at[i];
+	place.n_code = 1 + code_callers(refs, place.code + 1, FUTURE_CALLS - 1);
+	_Static_assert(sizeof(place.file) == sizeof(l->file), "the whole path");
+	memcpy(place.file, l->file, sizeof(place.file));
+	return place;
+}
+
+static void keep(struct candidate *c, const struct future_place *place, unsigned int depth)
 {
 	if (!c->found)
-		*c = (struct candidate){ *at, depth, true };
+		*c = (struct candidate){ *place, depth, true };
+}
+
+static void keep_body(struct location_search *s, const struct future_place *place,
+		      const struct code_refs *refs)
+{
+	for (size_t i = 0; i < s->n_bodies; i++) {
+		if (s->bodies[i].line == place->line && !strcmp(s->bodies[i].file, place->file))
+			return;
+	}
+	if (s->n_bodies && s->function != refs->function) {
+		s->is_one_of_many = true;
+		return;
+	}
+	s->function = refs->function;
+	s->depth = refs->depth;
+	if (s->n_bodies < FUTURE_PLACES)
+		s->bodies[s->n_bodies++] = *place;
+}
+
+static void see_location(struct location_search *s, const struct code_refs *refs, size_t i,
+			 bool says_body)
+{
+	struct code_location at;
+	struct future_place place;
+	enum owner owner;
+
+	if (!code_read_location(s->img, refs->addrs[i], &at))
+		return;
+	owner = owner_of(at.file);
+	if (owner == OWNER_OTHER)
+		return;
+	says_body = says_body || is_resumed_function(s, refs->callee);
+	place = place_of(&at, refs, i, says_body && owner == OWNER_USER);
+	if (owner == OWNER_USER && says_body)
+		keep_body(s, &place, refs);
+	else if (refs->depth > MAX_VAGUE_DEPTH)
+		return;
+	else if (owner == OWNER_USER)
+		keep(&s->user_any, &place, refs->depth);
+	else if (says_body)
+		keep(&s->dependency_body, &place, refs->depth);
+}
+
+static ssize_t take_best(const struct location_search *s, struct future_place ret[FUTURE_PLACES])
+{
+	const struct candidate *user = &s->user_any, *dependency = &s->dependency_body;
+	const struct candidate *one =
+		user->found && (!dependency->found || user->depth < dependency->depth) ? user
+										       : dependency;
+
+	if (s->n_bodies) {
+		memcpy(ret, s->bodies, s->n_bodies * sizeof(*ret));
+		for (size_t i = 0; i < s->n_bodies; i++)
+			ret[i].is_one_of_many = s->is_one_of_many;
+		return (ssize_t)s->n_bodies;
+	}
+	if (!one->found)
+		return -ENOENT;
+	ret[0] = one->place;
+	ret[0].is_vague = one == user;
+	return 1;
 }
 
 static int see_refs(const struct code_refs *refs, void *arg)
@@ -115,88 +193,30 @@ static int see_refs(const struct code_refs *refs, void *arg)
 	bool body = false;
 
 	/* Deeper functions belong to what the body calls. */
-	if (s->user_body.found && refs->depth > s->user_body.depth)
+	if (s->n_bodies && refs->depth > s->depth)
 		return 1;
 	for (size_t i = 0; i < refs->n && !body; i++)
 		body = says_resumed(s->img, refs->addrs[i]);
-	for (size_t i = 0; i < refs->n; i++) {
-		struct code_location at;
-		enum owner owner;
+	for (size_t i = 0; i < refs->n; i++)
+		see_location(s, refs, i, body);
+	return 0;
+}
 
-		if (!code_read_location(s->img, refs->addrs[i], &at))
-			continue;
-		owner = owner_of(at.file);
-		if (owner == OWNER_OTHER)
-			continue;
-		body = body || is_resumed_function(s, refs->callee);
-		if (owner == OWNER_USER && body)
-			keep(&s->user_body, &at, refs->depth);
-		else if (refs->depth > MAX_VAGUE_DEPTH)
-			continue;
-		else if (owner == OWNER_USER)
-			keep(&s->user_any, &at, refs->depth);
-		else if (body)
-			keep(&s->dependency_body, &at, refs->depth);
+ssize_t location_of_future(const struct code_file *c, uint64_t poll,
+			   struct future_place ret[FUTURE_PLACES])
+{
+	struct location_search *s = calloc(1, sizeof(*s));
+	ssize_t r = s ? 0 : -ENOMEM;
+
+	if (s) {
+		s->img = &c->img;
+		s->functions = &c->functions;
+		r = code_walk(s->img, s->functions, poll, &poll_limits, see_refs, s);
 	}
-	return 0;
-}
-
-/* The constants of a file and its functions, for both users below. */
-struct code_file {
-	struct elf_file *file;
-	struct image img;
-	struct unwind_index functions;
-};
-
-static void code_file_clear(struct code_file *c)
-{
-	image_clear(&c->img);
-	unwind_index_clear(&c->functions);
-	c->file = elf_file_close(c->file);
-}
-
-static int code_file_open(const char *path, struct code_file *ret)
-{
-	int r;
-
-	r = elf_file_open(path, &ret->file, NULL);
-	if (!r)
-		r = image_load(ret->file, &ret->img);
-	if (!r)
-		r = unwind_index_load(ret->file, &ret->functions);
+	if (r >= 0)
+		r = take_best(s, ret);
+	free(s);
 	return r;
-}
-
-int tokio_vtable_location(const struct tokio_copy *c, size_t vtable_index, char *ret_file,
-			  size_t size, uint32_t *ret_line)
-{
-	_cleanup_(code_file_clear) struct code_file f = { 0 };
-	struct location_search s = { .img = &f.img, .functions = &f.functions };
-	const struct candidate *best = NULL;
-	int r;
-
-	if (vtable_index >= c->n_vtables || !size)
-		return -EINVAL;
-	if (!c->module->open_path)
-		return -ENOENT;
-	r = code_file_open(c->module->open_path, &f);
-	if (r < 0)
-		return r;
-	r = code_walk(&f.img, &f.functions, c->vtables[vtable_index].poll - c->module->bias,
-		      &poll_limits, see_refs, &s);
-	if (r < 0)
-		return r;
-	if (s.user_body.found)
-		best = &s.user_body;
-	else if (s.user_any.found)
-		best = &s.user_any;
-	else if (s.dependency_body.found)
-		best = &s.dependency_body;
-	if (!best)
-		return -ENOENT;
-	snprintf(ret_file, size, "%s", best->at.file);
-	*ret_line = best->at.line;
-	return 0;
 }
 
 static int see_blocking(const struct code_refs *refs, void *arg)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "target/name.h"
 
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,9 @@
 #include "target/error.h"
 
 #define MAX_DEPTH 24
+#define MAX_CLOSURES 8
+/* Legacy symbols do not number their closures. */
+#define NO_INDEX UINT_MAX
 /* UTF-8 of U+2026 */
 #define ELLIPSIS "\xe2\x80\xa6"
 
@@ -28,6 +32,13 @@ static const char *const wrappers[] = {
 	"alloc::boxed::Box<",
 	"tracing::instrument::Instrumented<",
 	"tracing_futures::Instrumented<",
+};
+
+/* How v0 symbols, debuginfo and legacy symbols call what has no name of its own. */
+static const char *const closures[] = {
+	"{closure#",	   "{async_fn_env#",  "{async_block_env#",
+	"{closure_env#",   "{async_fn#",      "{async_block#",
+	"{coroutine_env#", "{generator_env#", "{async_closure_env#",
 };
 
 static void put(struct out *o, const char *text, size_t n)
@@ -96,53 +107,49 @@ static struct slice next_part(struct slice *path)
 	return part;
 }
 
-static struct slice peel(struct slice s, bool *ret_blocking)
-{
-	for (int depth = 0; depth < MAX_DEPTH; depth++) {
-		size_t i;
-
-		s = trim(s);
-		if (starts(s, "&mut ")) {
-			s.p += 5;
-			continue;
-		}
-		for (i = 0; i < sizeof(wrappers) / sizeof(wrappers[0]) && !starts(s, wrappers[i]);
-		     i++)
-			;
-		if (i == sizeof(wrappers) / sizeof(wrappers[0]))
-			break;
-		*ret_blocking |= i == 0;
-		s.p += strlen(wrappers[i]);
-		s.end = find_outside(s, ",");
-	}
-	return s;
-}
-
 static bool closure_index(struct slice part, unsigned int *ret)
 {
 	int n = 0;
 
-	return starts(part, "{closure#") && sscanf(part.p, "{closure#%9u}%n", ret, &n) == 1 &&
-	       n > 0 && part.p + n == part.end;
+	if (starts(part, "{{closure}}") && part.end - part.p == 11) {
+		*ret = NO_INDEX;
+		return true;
+	}
+	for (size_t i = 0; i < sizeof(closures) / sizeof(closures[0]); i++) {
+		const char *number = part.p + strlen(closures[i]);
+
+		if (starts(part, closures[i]) && sscanf(number, "%9u}%n", ret, &n) == 1 && n > 0)
+			return number + n == part.end;
+	}
+	return false;
 }
 
-/* The closures a path ends in. {closure#0} right behind a function is the body of an async fn: it
- * is the function. */
+/* The closures a path ends in. The first one behind a function is the body of an async fn: it is the function. */
 static void put_closures(struct out *o, const unsigned int *index, size_t n)
 {
-	if (!n || (n == 1 && !index[0] && !o->closure))
+	bool is_known = true;
+
+	for (size_t i = 0; i < n; i++)
+		is_known &= index[i] != NO_INDEX;
+	if (!n || (n == 1 && (!is_known || !index[0]) && !o->closure))
 		return;
-	put_text(o, o->closure ? "::{closure#" : "::{async#");
-	for (size_t i = 0; i < n; i++) {
+	put_text(o, o->closure ? "::{closure" : "::{async");
+	for (size_t i = 0; i < n && is_known; i++) {
 		char number[16];
 
-		snprintf(number, sizeof(number), i ? ".%u" : "%u", index[i]);
+		snprintf(number, sizeof(number), i ? ".%u" : "#%u", index[i]);
 		put_text(o, number);
 	}
 	put_text(o, "}");
 }
 
 static void put_short(struct out *o, struct slice type, int depth);
+
+/* The allocator of every Box: debuginfo tells it, symbols do not. */
+static bool is_default(struct slice arg)
+{
+	return starts(arg, "alloc::alloc::Global") && arg.end - arg.p == 20;
+}
 
 /* Generic arguments by their short names; deeper ones are an ellipsis. */
 static void put_generics(struct out *o, struct slice args, int depth)
@@ -160,7 +167,7 @@ static void put_generics(struct out *o, struct slice args, int depth)
 
 		args.p = arg.end < args.end ? arg.end + 1 : args.end;
 		arg = trim(arg);
-		if (arg.p == arg.end || *arg.p == '\'')
+		if (arg.p == arg.end || *arg.p == '\'' || is_default(arg))
 			continue;
 		if (any)
 			put_text(o, ", ");
@@ -179,11 +186,79 @@ static struct slice split_generics(struct slice part, struct slice *ret_args)
 	const char *open = memchr(part.p, '<', (size_t)(part.end - part.p)), *close;
 
 	*ret_args = (struct slice){ part.end, part.end };
-	if (!open || open == part.p || *part.p == '{')
+	if (!open || open == part.p)
 		return part;
 	close = closing((struct slice){ open, part.end });
 	*ret_args = (struct slice){ open + 1, close ? close : part.end };
 	return (struct slice){ part.p, open };
+}
+
+/* An async fn's or block's own type; where the two are not told apart, perhaps that of a closure. */
+static bool is_body(struct slice type)
+{
+	struct slice part = type, args;
+	unsigned int index;
+
+	while (type.p < type.end)
+		part = next_part(&type);
+	return closure_index(split_generics(part, &args), &index) && !starts(part, "{closure_env#");
+}
+
+static bool is_wrapper(struct slice *s, bool *ret_blocking)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(wrappers) / sizeof(wrappers[0]) && !starts(*s, wrappers[i]); i++)
+		;
+	if (i == sizeof(wrappers) / sizeof(wrappers[0]))
+		return false;
+	*ret_blocking |= i == 0;
+	s->p += strlen(wrappers[i]);
+	s->end = find_outside(*s, ",");
+	return true;
+}
+
+static struct slice peel(struct slice s, bool *ret_blocking, int depth);
+
+/* Any type around a single async body stands for that: "Timeout<f>" is f, "Select<f, g>" is neither. */
+static bool only_body(struct slice *s, int depth)
+{
+	struct slice part = *s, rest = *s, args, found = { NULL, NULL };
+	bool is_blocking = false;
+
+	while (rest.p < rest.end)
+		part = next_part(&rest);
+	if (closure_index(split_generics(part, &args), &(unsigned int){ 0 }))
+		return false;
+	while (args.p < args.end) {
+		struct slice arg = { args.p, find_outside(args, ",") };
+
+		args.p = arg.end < args.end ? arg.end + 1 : args.end;
+		arg = peel(arg, &is_blocking, depth + 1);
+		if (!is_body(arg))
+			continue;
+		if (found.p)
+			return false;
+		found = arg;
+	}
+	if (found.p)
+		*s = found;
+	return found.p;
+}
+
+/* Takes off what says nothing about which future it is. */
+static struct slice peel(struct slice s, bool *ret_blocking, int depth)
+{
+	while (depth++ < MAX_DEPTH) {
+		s = trim(s);
+		if (starts(s, "&mut ")) {
+			s.p += 5;
+			continue;
+		}
+		if (!is_wrapper(&s, ret_blocking) && !only_body(&s, depth))
+			break;
+	}
+	return s;
 }
 
 static void put_path(struct out *o, struct slice path, bool whole, int depth);
@@ -238,7 +313,7 @@ static void put_part(struct out *o, struct slice part, size_t mark, bool whole, 
 
 static void put_path(struct out *o, struct slice path, bool whole, int depth)
 {
-	unsigned int closures[8];
+	unsigned int found[MAX_CLOSURES];
 	size_t n = 0, mark = o->n;
 
 	if (depth > MAX_DEPTH) {
@@ -246,24 +321,26 @@ static void put_path(struct out *o, struct slice path, bool whole, int depth)
 		return;
 	}
 	while (path.p < path.end) {
-		struct slice part = next_part(&path);
+		struct slice part = next_part(&path), args;
 		unsigned int index;
 
-		if (closure_index(part, &index)) {
-			if (n < sizeof(closures) / sizeof(closures[0]))
-				closures[n++] = index;
+		if (closure_index(split_generics(part, &args), &index)) {
+			if (n < MAX_CLOSURES)
+				found[n++] = index;
+			if (args.p < args.end) /* debuginfo has the function's behind its body */
+				put_generics(o, args, depth);
 			continue;
 		}
 		n = 0;
 		put_part(o, part, mark, whole, depth);
 	}
-	put_closures(o, closures, n);
+	put_closures(o, found, n);
 }
 
 static void put_dyn(struct out *o, struct slice type, int depth)
 {
 	struct slice trait = { type.p + 4,
-			       find_outside((struct slice){ type.p + 4, type.end }, " + ") };
+			       find_outside((struct slice){ type.p + 4, type.end }, "+") };
 	struct out inner = { .n = 0 };
 
 	if (starts(trait, "for<")) {
@@ -342,20 +419,29 @@ static void finish(struct out *o, char ret[FUTURE_NAME_SIZE])
 	replace_controls(ret);
 }
 
-bool future_name(const char *symbol, char ret[FUTURE_NAME_SIZE])
+/* "(dyn A + B)": debuginfo puts it in brackets. */
+static struct slice unwrap(struct slice type)
 {
-	static const char prefix[] = "tokio::runtime::task::raw::poll::<";
-	struct slice all = { symbol, symbol + strlen(symbol) }, type;
-	struct out o = { .n = 0 };
-	const char *comma;
+	if (starts(type, "(dyn ") && closing(type) == type.end - 1)
+		return (struct slice){ type.p + 1, type.end - 1 };
+	return type;
+}
 
-	if (!starts(all, prefix))
-		return false;
-	all.p += sizeof(prefix) - 1;
-	comma = find_outside(all, ",");
-	if (comma == all.end || *comma != ',')
-		return false;
-	type = peel((struct slice){ all.p, comma }, &o.closure);
+const char *future_type_body(const char *text, size_t len, size_t *ret_len)
+{
+	bool is_blocking = false;
+	struct slice type = peel((struct slice){ text, text + len }, &is_blocking, 0);
+
+	*ret_len = (size_t)(type.end - type.p);
+	return is_body(type) ? type.p : NULL;
+}
+
+bool future_type_name(const char *text, size_t len, char ret[FUTURE_NAME_SIZE])
+{
+	struct slice type = { text, text + len };
+	struct out o = { .n = 0 };
+
+	type = unwrap(peel(type, &o.closure, 0));
 	if (type.p >= type.end)
 		return false;
 	if (!put_special(&o, type, 0))
@@ -364,4 +450,65 @@ bool future_name(const char *symbol, char ret[FUTURE_NAME_SIZE])
 		return false;
 	finish(&o, ret);
 	return true;
+}
+
+const char *future_type(const char *function, size_t *ret_len)
+{
+	/* The whole path in a symbol, the function alone in debuginfo. */
+	static const char *const prefixes[] = {
+		"tokio::runtime::task::raw::poll::<",
+		"poll<",
+		"poll_inner<",
+		"poll_future<",
+	};
+	struct slice all = { function, function + strlen(function) };
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		struct slice args = { all.p + strlen(prefixes[i]), all.end };
+		const char *comma;
+
+		if (!starts(all, prefixes[i]))
+			continue;
+		comma = find_outside(args, ",");
+		if (comma == args.end || *comma != ',' || comma == args.p)
+			return NULL;
+		/* Others have functions of that name as well: the second is one of Tokio's schedulers. */
+		if (i &&
+		    !starts((struct slice){ comma + 1, all.end }, " alloc::sync::Arc<tokio::") &&
+		    !starts((struct slice){ comma + 1, all.end }, " tokio::"))
+			return NULL;
+		*ret_len = (size_t)(comma - args.p);
+		return args.p;
+	}
+	return NULL;
+}
+
+const char *future_type_dropped(const char *function, size_t *ret_len)
+{
+	static const char *const holders[] = { "Cell<", "Core<", "CoreStage<", "Stage<" };
+	static const char module[] = "tokio::runtime::task::core::";
+	struct slice all = { function, function + strlen(function) };
+	const char *holder = strstr(function, module);
+
+	if (!starts(all, "core::ptr::drop_in_place<") || !holder)
+		return NULL;
+	all.p = holder + strlen(module);
+	for (size_t i = 0; i < sizeof(holders) / sizeof(holders[0]); i++) {
+		struct slice type = { all.p + strlen(holders[i]), all.end };
+
+		if (!starts(all, holders[i]))
+			continue;
+		type.end = find_outside(type, ",");
+		*ret_len = (size_t)(type.end - type.p);
+		return type.end > type.p && type.end < all.end ? type.p : NULL;
+	}
+	return NULL;
+}
+
+bool future_name(const char *symbol, char ret[FUTURE_NAME_SIZE])
+{
+	size_t len;
+	const char *type = future_type(symbol, &len);
+
+	return type && future_type_name(type, len, ret);
 }

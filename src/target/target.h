@@ -55,8 +55,9 @@ struct process {
  * Runtime addresses. */
 struct task_vtable {
 	uint64_t addr;
-	uint64_t poll, schedule, shutdown;
+	uint64_t poll, schedule, dealloc, drop_join_handle, shutdown;
 	uint32_t trailer_off, scheduler_off, id_off;
+	uint32_t spawn_off; /* of a pointer to where the task was spawned; 0 = not kept */
 	uint64_t poll_file_off; /* offset of `poll` in the module's file, for a uprobe */
 	uint64_t shutdown_file_off;
 	char *name; /* best name of the future: short and readable, never NULL; poll@module+0x… at
@@ -108,13 +109,6 @@ bool tokio_is_too_old(const struct tokio_copy *c);
 void tokio_copy_done(struct tokio_copy *c);
 /* The same for a file alone, not running (doctor BINARY): addresses are ELF virtual addresses. */
 int tokio_find_in_file(const char *path, struct tokio_copy **ret, struct rs_error *err);
-/* Where the future behind a vtable is written: the panic location of its async body, read from the
- * poll code, so it needs no symbols. Costs milliseconds per vtable: ask when a block is to be
- * shown, not at attach. Without a place in the user's own source it is the async body of a
- * dependency; -ENOENT when there is neither. ret_file is hostile text. */
-int tokio_vtable_location(const struct tokio_copy *c, size_t vtable_index, char *ret_file,
-			  size_t size, uint32_t *ret_line);
-
 /* Reads the target's memory (process_vm_readv). Returns 0 only if all of it was read, else negative
  * errno. */
 int process_read(pid_t pid, uint64_t addr, void *buf, size_t len);

@@ -151,10 +151,13 @@ static int fill_vtables(struct tokio_copy *c, const struct reading *in)
 		v->addr = raw->addr + m->bias;
 		v->poll = raw->poll + m->bias;
 		v->schedule = raw->schedule + m->bias;
+		v->dealloc = raw->dealloc + m->bias;
+		v->drop_join_handle = raw->drop_join_handle + m->bias;
 		v->shutdown = raw->shutdown + m->bias;
 		v->trailer_off = raw->trailer_off;
 		v->scheduler_off = raw->scheduler_off;
 		v->id_off = raw->id_off;
+		v->spawn_off = raw->spawn_off;
 		v->poll_file_off = file_offset(in->file, raw->poll);
 		v->shutdown_file_off = file_offset(in->file, raw->shutdown);
 		r = name_vtable(v, in, m, raw->poll);

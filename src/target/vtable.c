@@ -11,7 +11,8 @@
 /*
  * tokio::runtime::task::raw::Vtable since 1.23: poll, schedule, dealloc, try_read_output,
  * drop_join_handle_slow, drop_abort_handle, shutdown; then trailer_offset, scheduler_offset,
- * id_offset. repr(Rust), but in this order in every build seen.
+ * id_offset. repr(Rust), but in this order in every build seen. With tokio_unstable (since 1.46) spawn_location_offset
+ * follows: the word behind the id.
  */
 #define N_FUNCTIONS 7
 #define N_WORDS 10
@@ -57,7 +58,7 @@ static bool is_vtable(const uint64_t *w, const struct unwind_index *starts)
 }
 
 static int append(struct raw_vtable **rows, size_t *n, size_t *room, uint64_t addr,
-		  const uint64_t *w)
+		  const uint64_t *w, uint64_t next)
 {
 	if (*n == INT_MAX)
 		return -E2BIG;
@@ -71,7 +72,16 @@ static int append(struct raw_vtable **rows, size_t *n, size_t *room, uint64_t ad
 		*room = more;
 	}
 	(*rows)[(*n)++] = (struct raw_vtable){
-		addr, w[0], w[1], w[2], w[6], (uint32_t)w[7], (uint32_t)w[8], (uint32_t)w[9],
+		.addr = addr,
+		.poll = w[0],
+		.schedule = w[1],
+		.dealloc = w[2],
+		.drop_join_handle = w[4],
+		.shutdown = w[6],
+		.trailer_off = (uint32_t)w[7],
+		.scheduler_off = (uint32_t)w[8],
+		.id_off = (uint32_t)w[9],
+		.spawn_off = next == w[9] + 8 ? (uint32_t)next : 0,
 	};
 	return 0;
 }
@@ -94,7 +104,8 @@ static int scan_words(struct vtable_scan *s, uint64_t addr, const uint64_t *word
 			const uint64_t *w = &words[i - N_FUNCTIONS];
 			int r;
 
-			r = append(&s->rows, &s->n, &s->room, addr + (i - N_FUNCTIONS) * 8, w);
+			r = append(&s->rows, &s->n, &s->room, addr + (i - N_FUNCTIONS) * 8, w,
+				   i + 3 < n ? words[i + 3] : 0);
 			if (r < 0)
 				return r;
 			i += N_WORDS - N_FUNCTIONS - 1;
@@ -106,10 +117,10 @@ static int scan_words(struct vtable_scan *s, uint64_t addr, const uint64_t *word
 	return 0;
 }
 
-/* Piece by piece. The pieces overlap by a vtable; what is found twice is dropped later. */
+/* Piece by piece. The pieces overlap by a vtable and the word behind it; what is found twice is dropped later. */
 static int scan_data(struct vtable_scan *s, const struct image_data *d, uint64_t *piece)
 {
-	for (size_t first = 0; first < d->n_words; first += PIECE - N_WORDS) {
+	for (size_t first = 0; first < d->n_words; first += PIECE - N_WORDS - 1) {
 		size_t n = d->n_words - first < PIECE ? d->n_words - first : PIECE;
 		int r;
 
@@ -135,6 +146,8 @@ static size_t drop_overlaps(struct raw_vtable *rows, size_t n)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < n; i++) {
+		if (kept && rows[i].addr == rows[kept - 1].addr)
+			rows[kept - 1].spawn_off |= rows[i].spawn_off;
 		if (!kept || rows[i].addr >= rows[kept - 1].addr + N_WORDS * 8)
 			rows[kept++] = rows[i];
 	}

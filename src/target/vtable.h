@@ -6,8 +6,9 @@
 #include "target/image.h"
 
 struct raw_vtable {
-	uint64_t addr, poll, schedule, dealloc, shutdown;
+	uint64_t addr, poll, schedule, dealloc, drop_join_handle, shutdown;
 	uint32_t trailer_off, scheduler_off, id_off;
+	uint32_t spawn_off; /* 0: the task does not keep where it was spawned, as in all stable builds */
 };
 
 /* In address order; the array is the caller's. Returns the count or negative errno. */

@@ -14,7 +14,9 @@ static int see(const struct code_refs *refs, void *arg)
 {
 	const struct image *img = arg;
 
-	FUZZ_CHECK(refs->n && refs->n <= CODE_MAX_REFS);
+	uint64_t callers[4];
+
+	FUZZ_CHECK(refs->n <= CODE_MAX_REFS && code_callers(refs, callers, 4) <= 4);
 	for (size_t i = 0; i < refs->n; i++) {
 		struct code_location at;
 

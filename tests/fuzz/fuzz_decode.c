@@ -10,7 +10,7 @@ static struct task_vtable vtables[] = {
 	{ .schedule = 0x100, .name = "app::handler", .name_source = "v0" },
 	{ .schedule = 0x200, .name = "closure", .name_source = "v0", .blocking = true },
 };
-static struct module module = { .open_path = NULL };
+static struct module module = { .path = "/nonexistent", .open_path = NULL };
 static struct tokio_copy copies[RS_COPIES] = {
 	{ .module = &module, .vtables = vtables, .n_vtables = 2 },
 };
@@ -70,7 +70,9 @@ static void add_stacks(struct fuzz_input in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = { data, data + size };
-	static struct places *places; /* has a thread: one for all inputs */
+	static struct places *places; /* have threads: one for all inputs */
+	static struct symbolizer *symbolizer;
+	static struct process process;
 	struct decoder d = { .copies = copies, .n_copies = 1 };
 
 	if (fuzz_take(&in, 1) & 1) {
@@ -78,8 +80,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	d.tasks = tasks_new();
-	if (!places)
-		places = places_new(copies);
+	if (!places) {
+		symbolizer = symbolizer_new(&(struct symbolizer_options){ .process = &process });
+		FUZZ_CHECK(symbolizer);
+		places = places_new(copies, symbolizer);
+	}
 	d.places = places;
 	FUZZ_CHECK(d.tasks && d.places);
 	d.slow_ns = fuzz_take(&in, 4);

@@ -8,15 +8,36 @@
 #include "target/demangle.h"
 #include "target/name.h"
 
+static void check_text(const char name[FUTURE_NAME_SIZE])
+{
+	FUZZ_CHECK(name[0] && strlen(name) < FUTURE_NAME_SIZE);
+	for (const char *c = name; *c; c++)
+		FUZZ_CHECK((unsigned char)*c >= ' ' && *c != 0x7f);
+}
+
+static void check_type(const char *text, const char *type, size_t n)
+{
+	size_t body;
+
+	FUZZ_CHECK(!type || (type >= text && n <= strlen(type)));
+	if (type && future_type_body(type, n, &body))
+		FUZZ_CHECK(body <= n);
+}
+
 static void check_name(const char *symbol)
 {
 	char name[FUTURE_NAME_SIZE];
+	const char *type;
+	size_t n = 0;
 
-	if (!future_name(symbol, name))
-		return;
-	FUZZ_CHECK(name[0] && strlen(name) < sizeof(name));
-	for (const char *c = name; *c; c++)
-		FUZZ_CHECK((unsigned char)*c >= ' ' && *c != 0x7f);
+	if (future_name(symbol, name))
+		check_text(name);
+	if (future_type_name(symbol, strlen(symbol), name))
+		check_text(name);
+	type = future_type(symbol, &n);
+	check_type(symbol, type, n);
+	type = future_type_dropped(symbol, &n);
+	check_type(symbol, type, n);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

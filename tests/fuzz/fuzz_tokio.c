@@ -7,6 +7,8 @@
 
 #include "../unit/elf_fixture.h"
 #include "fuzz.h"
+#include "symbol/futures.h"
+#include "target/poll_index.h"
 #include "target/target.h"
 
 static void build(struct fuzz_input *in, uint8_t buf[FIXTURE_SIZE])
@@ -37,6 +39,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz_input in = { data, data + size };
 	struct tokio_copy *copy = NULL;
 	struct rs_error err = { "" };
+	struct code_file code = { 0 };
+	struct poll_index polls = { 0 };
+	struct object *o = NULL;
 	const char *path;
 	int n;
 
@@ -46,13 +51,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	path = fuzz_file_end();
 	n = tokio_find_in_file(path, &copy, &err);
 	FUZZ_CHECK(n >= 0 || err.text[0]);
+	if (n > 0) {
+		code_file_open(path, &code);
+		object_open(&(struct object_source){ .open_path = path, .name = "it", .root = "" },
+			    &o);
+	}
 	for (size_t i = 0; n > 0 && i < copy->n_vtables && i < 8; i++) {
-		char file[256];
-		uint32_t line;
+		struct future f;
 
 		FUZZ_CHECK(copy->vtables[i].name && copy->vtables[i].name_source);
-		tokio_vtable_location(copy, i, file, sizeof(file), &line);
+		future_describe(o, &code, copy, i, &f);
+		FUZZ_CHECK(f.name[0] && f.source);
+		free(f.type);
 	}
+	if (n > 0 && !poll_index_build(&code, copy, &polls))
+		poll_index_clear(&polls);
+	code_file_clear(&code);
+	object_close(o);
 	if (n > 0)
 		tokio_copies_free(copy, (size_t)n);
 	return 0;

@@ -20,7 +20,9 @@ static struct task_vtable vtables[] = {
 	{ .schedule = 0x100, .name = "app::handler", .name_source = "v0" },
 	{ .schedule = 0x200, .name = "closure", .name_source = "v0", .blocking = true },
 };
-static struct module module = { .open_path = "/nonexistent" };
+static struct module module = { .path = "/nonexistent", .open_path = "/nonexistent" };
+static struct process process;
+static struct symbolizer *symbolizer;
 static struct tokio_copy copies[RS_COPIES] = {
 	{ .module = &module, .vtables = vtables, .n_vtables = 2 },
 };
@@ -29,17 +31,18 @@ static int setup(void **state)
 {
 	static struct decoder d;
 
+	symbolizer = symbolizer_new(&(struct symbolizer_options){ .process = &process });
 	d = (struct decoder){
 		.pid = 7,
 		.copies = copies,
 		.n_copies = 1,
 		.tasks = tasks_new(),
-		.places = places_new(copies),
+		.places = places_new(copies, symbolizer),
 		.slow_ns = 10 * MS,
 		.critical_ns = 100 * MS,
 	};
 	*state = &d;
-	return d.tasks && d.places ? 0 : -1;
+	return symbolizer && d.tasks && d.places ? 0 : -1;
 }
 
 static int teardown(void **state)
@@ -47,6 +50,7 @@ static int teardown(void **state)
 	struct decoder *d = *state;
 
 	places_free(d->places);
+	symbolizer_free(symbolizer);
 	tasks_free(d->tasks);
 	return 0;
 }

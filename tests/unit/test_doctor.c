@@ -101,13 +101,15 @@ static void test_binary(void **state)
 
 	copy.vtables = named;
 	copy.n_vtables = 2;
+	copy.debuginfo = DEBUGINFO_LIMITED;
+	assert_grade(&f, &copy, "names of tasks", GRADE_EXACT, NULL);
+	copy.debuginfo = DEBUGINFO_NONE;
 	assert_grade(&f, &copy, "names of tasks", GRADE_APPROXIMATE, NULL);
 	copy.symbols = SYMBOLS_LEGACY;
 	assert_grade(&f, &copy, "names of tasks", GRADE_APPROXIMATE, "symbol-mangling-version=v0");
 	copy.symbols = SYMBOLS_NONE;
 	named[0].name_source = "address"; /* until watch looks for the place of its code */
 	assert_grade(&f, &copy, "names of tasks", GRADE_APPROXIMATE, "strip = \"none\"");
-	copy.debuginfo = DEBUGINFO_NONE;
 	assert_grade(&f, &copy, "source files and lines", GRADE_APPROXIMATE, NULL);
 	copy.marker_end = 0;
 	assert_grade(&f, &copy, "marker functions", GRADE_MISSING, NULL);

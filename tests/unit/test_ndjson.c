@@ -62,7 +62,8 @@ static void a_block(void **state)
 		"{\"v\":1,\"type\":\"block\",\"pid\":24000,\"tid\":24038,"
 		"\"thread\":\"tokio-runtime-w\",\"role\":\"worker\",\"runtime\":0,\"worker\":3,"
 		"\"task_id\":42,\"task\":{\"name\":\"app::handle_upload\","
-		"\"file\":\"src/api.rs\",\"line\":142,\"name_source\":\"v0\"},"
+		"\"file\":\"src/api.rs\",\"line\":142,\"name_source\":\"v0\","
+		"\"type\":\"app::handle_upload::{closure#0}\"},"
 		"\"spawned_at\":null,\"start_ns\":5000000000,\"duration_ns\":450120000,"
 		"\"error_ns\":410000,\"phase\":\"poll\",\"polls\":1,\"oncpu_ns\":449800000,"
 		"\"offcpu_ns\":200000,\"runq_ns\":120000,\"cause\":\"cpu\","
@@ -110,6 +111,18 @@ static void stacks(void **state)
 	json_decref(object);
 }
 
+static void where_it_was_spawned(void **state)
+{
+	struct block b = sample_block();
+	_cleanup_free_
+	char *line = NULL;
+
+	b.spawn_file = "src/main.rs";
+	b.spawn_line = 10;
+	line = line_of_block(&b);
+	assert_non_null(strstr(line, ",\"spawned_at\":{\"file\":\"src/main.rs\",\"line\":10},"));
+}
+
 static void unknown_is_null(void **state)
 {
 	struct block b = unknown_block();
@@ -123,7 +136,7 @@ static void unknown_is_null(void **state)
 		line,
 		"{\"v\":1,\"type\":\"ongoing\",\"pid\":24000,\"tid\":24001,\"thread\":null,"
 		"\"role\":null,\"runtime\":null,\"worker\":null,\"task_id\":null,"
-		"\"task\":{\"name\":null,\"file\":null,\"line\":null,\"name_source\":null},"
+		"\"task\":{\"name\":null,\"file\":null,\"line\":null,\"name_source\":null,\"type\":null},"
 		"\"spawned_at\":null,\"start_ns\":1,\"age_ns\":5123456,\"error_ns\":20,"
 		"\"phase\":\"drop\",\"polls\":null,\"oncpu_ns\":null,\"offcpu_ns\":null,"
 		"\"runq_ns\":null,\"cause\":\"other\",\"severity\":null,\"syscalls\":[],"
@@ -274,6 +287,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_block),
 		cmocka_unit_test(stacks),
 		cmocka_unit_test(unknown_is_null),
+		cmocka_unit_test(where_it_was_spawned),
 		cmocka_unit_test(hostile_text_stays_one_ascii_line),
 		cmocka_unit_test(numbers_too_large_or_not_finite),
 		cmocka_unit_test(the_other_lines),

@@ -12,6 +12,9 @@
 #include <cmocka.h>
 
 #include "elf_fixture.h"
+#include "symbol/futures.h"
+#include "target/location.h"
+#include "target/poll_index.h"
 #include "target/target.h"
 
 #define MUTATIONS 2000
@@ -181,24 +184,83 @@ static void test_not_tokio(void **state)
 	assert_int_equal(tokio_find_in_file("/", &copies, &err), -ENOEXEC);
 }
 
+static ssize_t find_places(size_t vtable, struct future_place ret[FUTURE_PLACES])
+{
+	struct code_file code = { 0 };
+	ssize_t r;
+
+	assert_int_equal(code_file_open(path, &code), 0);
+	r = location_of_future(&code, copies->vtables[vtable].poll - copies->module->bias, ret);
+	code_file_clear(&code);
+	return r;
+}
+
 static void test_location(void **state)
 {
 	for (int fixed = 0; fixed < 2; fixed++) {
-		char file[64] = "";
-		uint32_t line = 0;
+		struct future_place places[FUTURE_PLACES];
 
 		/* A file at a fixed address has no .data.rel.ro of its own here: pointers are in
 		 * place there too. */
 		find(&(struct fixture_options){ .fixed = fixed, .no_symbols = true });
-		assert_int_equal(tokio_vtable_location(copies, 0, file, sizeof(file), &line), 0);
-		assert_string_equal(file, "src/api.rs");
-		assert_int_equal(line, 142);
-		assert_int_equal(tokio_vtable_location(copies, 1, file, sizeof(file), &line),
-				 -ENOENT);
-		assert_int_equal(tokio_vtable_location(copies, 99, file, sizeof(file), &line),
-				 -EINVAL);
+		assert_int_equal(find_places(0, places), 1);
+		assert_string_equal(places[0].file, "src/api.rs");
+		assert_int_equal(places[0].line, 142);
+		assert_true(places[0].is_body);
+		assert_int_equal(find_places(1, places), -ENOENT);
 		done();
 	}
+}
+
+static void test_poll_functions(void **state)
+{
+	struct code_file code = { 0 };
+	struct poll_index x = { 0 };
+	uint32_t vtable = 99;
+
+	find(&(struct fixture_options){ .no_symbols = true });
+	assert_int_equal(code_file_open(path, &code), 0);
+	assert_int_equal(poll_index_build(&code, copies, &x), 0);
+	for (uint32_t i = 0; i < FIXTURE_VTABLES; i++) {
+		assert_int_equal(poll_index_find(&x, FIXTURE_FUNCTION(7 * i), &vtable),
+				 POLL_OF_TYPE);
+		assert_int_equal(vtable, i);
+		assert_int_equal(poll_index_find(&x, FIXTURE_FUNCTION(7 * i) + 1, &vtable),
+				 POLL_OF_TYPE);
+		assert_int_equal(poll_index_find(&x, FIXTURE_FUNCTION(7 * i + 1), &vtable),
+				 POLL_NOWHERE);
+		for (uint32_t drop = 2; drop <= 6;
+		     drop += 2) /* dealloc, drop_join_handle_slow, shutdown */
+			assert_int_equal(
+				poll_index_find(&x, FIXTURE_FUNCTION(7 * i + drop), &vtable),
+				POLL_UNCLEAR);
+	}
+	assert_int_equal(poll_index_find(&x, 0, &vtable), POLL_NOWHERE);
+	assert_int_equal(poll_index_find(&x, UINT64_MAX, &vtable), POLL_NOWHERE);
+	poll_index_clear(&x);
+	code_file_clear(&code);
+	done();
+}
+
+static void describe_all(const struct tokio_copy *c)
+{
+	struct code_file code = { 0 };
+	struct poll_index polls = { 0 };
+	struct object *o = NULL;
+
+	code_file_open(path, &code);
+	object_open(&(struct object_source){ .open_path = path, .name = "it", .root = "" }, &o);
+	assert_int_equal(poll_index_build(&code, c, &polls), 0);
+	poll_index_clear(&polls);
+	for (size_t v = 0; v < c->n_vtables; v++) {
+		struct future f;
+
+		future_describe(o, &code, c, v, &f);
+		assert_true(f.name[0]);
+		free(f.type);
+	}
+	object_close(o);
+	code_file_clear(&code);
 }
 
 /* Everything that is read of a file, on files that are broken in every way a few bytes can break
@@ -206,16 +268,13 @@ static void test_location(void **state)
 static void look_at(size_t size)
 {
 	struct rs_error err = { "" };
-	char file[64];
-	uint32_t line;
 	int n;
 
 	assert_int_equal(fixture_write(image, size, path), 0);
 	copies = NULL;
 	n = tokio_find_in_file(path, &copies, &err);
 	for (int i = 0; i < n; i++) {
-		for (size_t v = 0; v < copies[i].n_vtables; v++)
-			tokio_vtable_location(&copies[i], v, file, sizeof(file), &line);
+		describe_all(&copies[i]);
 	}
 	tokio_copies_free(copies, n > 0 ? (size_t)n : 0);
 	unlink(path);
@@ -256,12 +315,12 @@ static void test_mutations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_relocated),   cmocka_unit_test(test_in_place),
-		cmocka_unit_test(test_fixed),	    cmocka_unit_test(test_stripped),
-		cmocka_unit_test(test_no_sections), cmocka_unit_test(test_v0_names),
-		cmocka_unit_test(test_no_version),  cmocka_unit_test(test_old_tokio),
-		cmocka_unit_test(test_not_tokio),   cmocka_unit_test(test_location),
-		cmocka_unit_test(test_mutations),
+		cmocka_unit_test(test_relocated),      cmocka_unit_test(test_in_place),
+		cmocka_unit_test(test_fixed),	       cmocka_unit_test(test_stripped),
+		cmocka_unit_test(test_no_sections),    cmocka_unit_test(test_v0_names),
+		cmocka_unit_test(test_no_version),     cmocka_unit_test(test_old_tokio),
+		cmocka_unit_test(test_not_tokio),      cmocka_unit_test(test_location),
+		cmocka_unit_test(test_poll_functions), cmocka_unit_test(test_mutations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

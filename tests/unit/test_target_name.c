@@ -45,9 +45,8 @@ static void test_generics(void **state)
 	check("app::generic::<&str>::{closure#0}", "app::generic<&str>");
 	check("app::generic::<alloc::vec::Vec<core::option::Option<u8>>>::{closure#0}",
 	      "app::generic<Vec<Option<\xe2\x80\xa6>>>");
-	check("app::Wrap<app::api::handle_upload::{closure#0}>", "app::Wrap<handle_upload>");
-	check("app::Wrap<'_, app::f::{closure#2}, (), (u8, u8), [u8; 4]>",
-	      "app::Wrap<f::{async#2}, (), (\xe2\x80\xa6), [\xe2\x80\xa6]>");
+	check("app::Wrap<'_, app::T, (), (u8, u8), [u8; 4]>",
+	      "app::Wrap<T, (), (\xe2\x80\xa6), [\xe2\x80\xa6]>");
 	check("app::Wrap<fn(u8) -> alloc::vec::Vec<u8>>", "app::Wrap<fn>");
 	check("app::Wrap<'static>", "app::Wrap");
 	check("app::Wrap<&'a mut app::X, *const app::Y>", "app::Wrap<&mut X, &Y>");
@@ -66,6 +65,103 @@ static void test_wrappers(void **state)
 	      "app::work::{closure#0}");
 	check("tokio::runtime::blocking::task::BlockingTask<app::work::{closure#0}::{closure#1}>",
 	      "app::work::{closure#0.1}");
+	check("app::Wrap<app::api::handle_upload::{closure#0}>", "app::api::handle_upload");
+	check("app::Wrap<'_, app::f::{closure#2}, (), app::T>", "app::f::{async#2}");
+	check("app::Wrap<core::pin::Pin<alloc::boxed::Box<app::f::{closure#0}>>>", "app::f");
+	check("app::Outer<app::Wrap<app::f::{closure#0}>>", "app::f");
+	check("app::Both<app::f::{closure#0}, app::g::{closure#0}>", "app::Both<f, g>");
+	check("app::f::<app::g::{closure#0}>::{closure#0}", "app::f<g>");
+}
+
+static void check_type(const char *type, const char *expect, bool is_body)
+{
+	char name[FUTURE_NAME_SIZE] = "";
+	size_t n;
+
+	assert_true(future_type_name(type, strlen(type), name));
+	assert_string_equal(name, expect);
+	assert_int_equal(future_type_body(type, strlen(type), &n) != NULL, is_body);
+}
+
+/* As rustc 1.63 to 1.95 write them. */
+static void test_debuginfo(void **state)
+{
+	check_type("app::f::{async_fn_env#0}", "app::f", true);
+	check_type("app::f::{async_fn_env#0}<u64>", "app::f<u64>", true);
+	check_type("app::f::{async_fn_env#0}<alloc::vec::Vec<alloc::string::String, "
+		   "alloc::alloc::Global>>",
+		   "app::f<Vec<String>>", true);
+	check_type("app::main::{async_fn#0}::{async_block_env#2}", "app::main::{async#0.2}", true);
+	check_type("app::main::{async_fn#0}::{closure#4}::{async_block_env#0}",
+		   "app::main::{async#0.4.0}", true);
+	check_type("app::{impl#0}::call::{async_fn_env#0}", "app::{impl#0}::call", true);
+	check_type("app::ByHand", "app::ByHand", false);
+	check_type("core::pin::Pin<alloc::boxed::Box<(dyn core::future::future::Future<Output=()> "
+		   "+ core::marker::Send), alloc::alloc::Global>>",
+		   "dyn Future", false);
+	/* A closure beside the body is not mistaken for another one. */
+	check_type("futures::Map<app::f::{async_fn_env#0}, app::g::{async_fn#0}::{closure_env#3}>",
+		   "app::f", true);
+	check_type("futures::Join<app::f::{async_fn_env#0}, app::g::{async_fn_env#0}>",
+		   "futures::Join<f, g>", false);
+}
+
+static void test_legacy(void **state)
+{
+	check_type("app::f::{{closure}}", "app::f", true);
+	check_type("app::Svc::call::{{closure}}", "app::Svc::call", true);
+	check_type("<app::Svc as app::Handler>::go::{{closure}}", "<app::Svc as Handler>::go",
+		   true);
+	check_type("app::main::{{closure}}::{{closure}}", "app::main::{async}", true);
+}
+
+static void test_drop_glue(void **state)
+{
+	size_t n = 0;
+	const char *type = future_type_dropped(
+		"core::ptr::drop_in_place<alloc::boxed::Box<tokio::runtime::task::core::Cell<"
+		"app::W<u8, u16>,alloc::sync::Arc<tokio::x::Handle>>>>",
+		&n);
+
+	assert_non_null(type);
+	assert_int_equal(n, strlen("app::W<u8, u16>"));
+	assert_memory_equal(type, "app::W<u8, u16>", n);
+	type = future_type_dropped("core::ptr::drop_in_place<tokio::runtime::task::core::Stage<"
+				   "app::f::{{closure}}>>",
+				   &n);
+	assert_non_null(type);
+	assert_int_equal(n, strlen("app::f::{{closure}}"));
+	assert_null(future_type_dropped("core::ptr::drop_in_place<app::f::{{closure}}>", &n));
+	assert_null(future_type_dropped(
+		"core::ptr::drop_in_place<tokio::runtime::task::core::Stage<", &n));
+	assert_null(future_type_dropped("", &n));
+}
+
+static void check_poll(const char *function, const char *expect)
+{
+	size_t n = 0;
+	const char *type = future_type(function, &n);
+
+	if (!expect) {
+		assert_null(type);
+		return;
+	}
+	assert_non_null(type);
+	assert_int_equal(n, strlen(expect));
+	assert_memory_equal(type, expect, n);
+}
+
+static void test_poll_functions(void **state)
+{
+	check_poll("poll<app::f::{async_fn_env#0}, " ARC ">", "app::f::{async_fn_env#0}");
+	check_poll("poll_future<app::W<u8, u16>, " ARC ">", "app::W<u8, u16>");
+	check_poll("tokio::runtime::task::raw::poll::<app::W<u8, u16>, " ARC ">",
+		   "app::W<u8, u16>");
+	check_poll("poll<app::f::{async_fn_env#0}, app::g::{async_fn_env#0}>", NULL);
+	check_poll("poll<app::f::{async_fn_env#0}>", NULL);
+	check_poll("poll", NULL);
+	check_poll("poll<, ", NULL);
+	check_poll("", NULL);
 }
 
 static void test_long(void **state)
@@ -108,12 +204,17 @@ static void test_hostile(void **state)
 		"<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<",
 		"core::pin::Pin<",
 		"{closure#1}{closure#2}",
+		"{{closure}}",
+		"{{closure}}<",
+		"{async_fn_env#}",
+		"a<a<a<a<a<a<a<a<a<a<a<a<a<a<a<a<a<a<a<a<a<a<a<a<a<a<a<a<a<a<a<a",
 		"<a as b",
 		"'",
 		"a<'",
 		"\x1b[31mred",
 	};
 	char name[FUTURE_NAME_SIZE], symbol[512];
+	size_t n;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(future_name(bad[i], name));
@@ -123,6 +224,8 @@ static void test_hostile(void **state)
 		future_name(symbol, name);
 		snprintf(symbol, sizeof(symbol), "tokio::runtime::task::raw::poll::<%s", odd[i]);
 		future_name(symbol, name);
+		future_type_name(odd[i], strlen(odd[i]), name);
+		future_type_body(odd[i], strlen(odd[i]), &n);
 	}
 	check("\033red\177", "?red?");
 }
@@ -179,10 +282,12 @@ static void test_demangle_bomb(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_async_fn), cmocka_unit_test(test_methods),
-		cmocka_unit_test(test_generics), cmocka_unit_test(test_wrappers),
-		cmocka_unit_test(test_long),	 cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_demangle), cmocka_unit_test(test_demangle_bomb),
+		cmocka_unit_test(test_async_fn),  cmocka_unit_test(test_methods),
+		cmocka_unit_test(test_generics),  cmocka_unit_test(test_wrappers),
+		cmocka_unit_test(test_debuginfo), cmocka_unit_test(test_legacy),
+		cmocka_unit_test(test_drop_glue), cmocka_unit_test(test_poll_functions),
+		cmocka_unit_test(test_long),	  cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_demangle),  cmocka_unit_test(test_demangle_bomb),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

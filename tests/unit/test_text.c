@@ -54,6 +54,20 @@ static void a_block(void **state)
 		"  timing    sampled ±0.41 ms\n\n");
 }
 
+static void where_it_was_spawned(void **state)
+{
+	struct block b = sample_block();
+	char *text = NULL;
+
+	b.spawn_file = "src/main\033.rs";
+	b.spawn_line = 10;
+	PRINT(BLOCK(&b), text);
+	assert_non_null(strstr(text, "worker 3 (tid 24038)\n  spawned   at src/main"));
+	assert_non_null(strstr(text, ".rs:10\n  cause     cpu\n"));
+	assert_null(strchr(text, '\033'));
+	free(text);
+}
+
 /* The culprit first; no frames of the kernel, and none behind the runtime's poll of the task. */
 static void a_stack(void **state)
 {
@@ -479,6 +493,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_block),
+		cmocka_unit_test(where_it_was_spawned),
 		cmocka_unit_test(a_stack),
 		cmocka_unit_test(a_stack_that_is_not_whole),
 		cmocka_unit_test(a_block_with_syscalls_and_long_names),

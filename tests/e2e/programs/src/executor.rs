@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{unbounded_channel, UnboundedReceiver, UnboundedSender};
 use tokio::task::{self, JoinHandle, LocalSet};
 
-use crate::work;
+use crate::{named, work};
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Shape {
@@ -89,6 +89,7 @@ async fn serve(shape: Shape, mut commands: UnboundedReceiver<String>) {
         let number = |i: usize| words.get(i).and_then(|w| w.parse().ok()).unwrap_or(1);
         match words[0] {
             "block" => block(shape, words[1], number(2), number(3)).await,
+            "named" => named::run(words[1]).await,
             "root" => work::hold_and_say(words[1], number(2), 0),
             "drops" => block_around_drop(shape, number(1), number(2)).await,
             "storm" => drop(shape.spawn(storm(number(1)))),

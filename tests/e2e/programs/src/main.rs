@@ -4,6 +4,7 @@
 //! usage: e2e-target SHAPE        multi, current, local, busy, healthy; none: no runtime yet
 
 mod executor;
+mod named;
 mod object_call;
 mod waits;
 mod work;

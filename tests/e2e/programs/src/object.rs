@@ -2,6 +2,7 @@
 //! libe2e_object.so: a Tokio of its own inside whatever program loads it.
 
 mod executor;
+mod named;
 mod waits;
 mod work;
 

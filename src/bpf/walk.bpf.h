@@ -263,7 +263,7 @@ int on_walk(struct bpf_iter__task *ctx)
 	top = t ? poll_top(t) : NULL;
 	seen = top ? top->seen : 0;
 	is_settled_now = t && !is_new && is_settled(t, task, k.now);
-	if (is_settled_now && !wants_stack(t, k.now))
+	if (is_settled_now ? !wants_stack(t, k.now) : walks_for_stacks)
 		return 0;
 	if (!t)
 		t = thread_of_or_new(task);

@@ -101,6 +101,9 @@ __u64 n_skipped;
 /* Sleeps in polls that there was no ration for a stack for. Only whether it changes matters. */
 __u64 n_rationed;
 
+/* Set by user space for walks that have nothing else to do than to take the stacks of those. */
+bool walks_for_stacks;
+
 /* Context switches of all threads of the target in their lives, as the last walk found them. */
 __u64 walked_switches;
 

@@ -110,7 +110,9 @@ void switches_step(struct session *s, uint64_t now)
 	if (now >= s->switches_ns + CHECK_NS && watch_counters(s->watch, counters) >= 0)
 		check_rate(s, switch_rate(s, counters, now));
 	if (must_walk(s, now) && now >= s->next_walk_ns) {
+		watch_walk_for_stacks(s->watch, !is_blind(s, now));
 		walk_all(s);
+		watch_walk_for_stacks(s->watch, false);
 		s->next_walk_ns = now + time_to_walk(s, now);
 	}
 }

@@ -390,6 +390,11 @@ static struct bpf_link *attach_walk(struct watch *w, pid_t pid)
 	return link ? link : bpf_program__attach_iter(w->skel->progs.on_walk, NULL);
 }
 
+void watch_walk_for_stacks(struct watch *w, bool is_on)
+{
+	w->skel->bss->walks_for_stacks = is_on;
+}
+
 int watch_walk(struct watch *w, pid_t pid, unsigned int copy)
 {
 	_cleanup_close_

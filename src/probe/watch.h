@@ -33,6 +33,8 @@ struct watch *watch_free(struct watch *w);
 int watch_attach(struct watch *w, struct rs_error *err);
 /* Looks at the threads that sleep since before watch_attach(), for one copy of Tokio. -EOPNOTSUPP before Linux 5.18. */
 int watch_walk(struct watch *w, pid_t pid, unsigned int copy);
+/* Walks from now on look at no thread, and only take the stacks of sleepers that lack one. */
+void watch_walk_for_stacks(struct watch *w, bool is_on);
 /* Tracing of context switches on and off: at hundreds of thousands a second even a filter costs some per cent. While it is
  * off, watch_walk() must be called often. */
 int watch_hook_switches(struct watch *w, bool is_on);

@@ -27,8 +27,8 @@ MEMORY_MB = 512
 TAIL = 65536
 PACK, PACKED = 8192, 1024  # bytes of a pack, and of an input in it
 INPUT_S = 10  # one input may take
-LONGEST = {"code": 4097, "comm": 15, "elf": 16384, "lines": 16384, "memory": 9000, "name": 2048, "object": 16384,
-           "options": 512, "rows": 16384, "text": 1024, "unwind": 16384}
+LONGEST = {"code": 4097, "comm": 15, "elf": 16384, "lines": 16384, "memory": 9000, "name": 2048,
+           "object": 16384, "options": 512, "rows": 16384, "text": 1024, "unwind": 16384}
 LONGEST_OTHER = 4096
 SEEDS = {"elf": "elf", "lines": "lines", "object": "lines", "rows": "rows"}
 STATUS = re.compile(r"cov: (\d+) ft: (\d+)")
@@ -81,8 +81,8 @@ def command_of(target, build, seconds):
 
 def unpack(target, folder):
     """The inputs of corpus/TARGET.pack: each behind its length, of four bytes."""
-    pack = HERE / "corpus" / f"{target}.pack"
-    data = pack.read_bytes() if pack.exists() else b""
+    path = HERE / "corpus" / f"{target}.pack"
+    data = path.read_bytes() if path.exists() else b""
     while data:
         size = int.from_bytes(data[:4], "little")
         content, data = data[4:4 + size], data[4 + size:]
@@ -90,12 +90,12 @@ def unpack(target, folder):
 
 
 def pack(target, build):
-    """Keeps the smallest of the inputs that together reach all that is reached."""
+    """Keeps the smallest of those that together reach all that is reached. Not while it is fuzzed."""
     with tempfile.TemporaryDirectory() as best:
         subprocess.run([str(build / "tests" / "fuzz" / f"fuzz_{target}"), "-set_cover_merge=1",
                         "-use_value_profile=0", f"-max_len={PACKED}", best,
-                        str(build / "corpus" / target)], capture_output=True, check=True,
-                       timeout=300)
+                        str(build / "corpus" / target)],
+                       capture_output=True, check=True, timeout=300)
         inputs = sorted((p.read_bytes() for p in Path(best).iterdir()), key=len)
     out = b""
     for content in inputs:
@@ -106,10 +106,10 @@ def pack(target, build):
 
 
 def fuzz(target, build, seconds):
-    """Runs until the time is over; what is found does not end it early, but one of its kind is enough."""
+    """Until the time is over, or something is found."""
     result = Result(target)
     environment = {**os.environ, "UBSAN_OPTIONS": "print_stacktrace=1",
-                   "ASAN_OPTIONS": "detect_leaks=1:allocator_may_return_null=1:quarantine_size_mb=32"}
+                   "ASAN_OPTIONS": "allocator_may_return_null=1:quarantine_size_mb=32"}
     log = build / "found" / f"{target}.log"
     command = command_of(target, build, seconds)
     unpack(target, build / "corpus" / target)

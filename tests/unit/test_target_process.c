@@ -235,6 +235,8 @@ static void test_by_name(void **state)
 	snprintf(name, sizeof(name), "rs)x %d", getpid());
 	child = fork();
 	if (!child) {
+		/* Else a failure here would leave it behind, and that fail the next run. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		prctl(PR_SET_NAME, name);
 		pause();
 		_exit(0);

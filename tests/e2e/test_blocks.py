@@ -34,7 +34,7 @@ def runs(app, tool, clock, tmp_path_factory):
                for build in BUILDS for mode in MODES}
     watches["markers"] = Watch(tool, ["--pid", str(targets["plain"].pid), "--enable-marker-validation"],
                                clock)
-    text = Target([tool, "--pid", targets["plain"].pid, "-o", report])
+    text = Target([tool, "--pid", targets["plain"].pid, "--all-blocks", "-o", report])
     everything = [*targets.values(), *watches.values(), text]
     try:
         for watch in watches.values():

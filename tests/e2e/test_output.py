@@ -82,6 +82,33 @@ def test_summary_after_signal(target, tool):
                      text.text(), re.M)
 
 
+def test_a_site_that_blocks_again_and_again_is_told_a_few_times(target, tool):
+    program = target("multi")
+    text = Target([tool, "--pid", program.pid])
+    try:
+        text.expect("          mode")
+        time.sleep(1)  # from here on, blocks have stacks
+        program.block("sleep", 20, 60)
+        text.expect("… and ")
+        text.signal(signal.SIGINT)
+        assert text.wait() == 0
+    finally:
+        text.close()
+    assert text.text().count("● BLOCKING") <= 8  # three of the site, and what the machine did
+    assert re.search(r"^… and \d+ more at e2e_target::\S+: [\d.]+ m?s, longest [\d.]+ m?s$", text.text(), re.M)
+    assert int(re.search(r"^(\d+) blocks in", text.text(), re.M).group(1)) >= 60
+    assert "  advice    std::thread::sleep: use tokio::time::sleep(..).await" in text.text()
+
+
+def test_a_bad_file_of_advice_is_an_error_of_usage(run, tmp_path):
+    bad = tmp_path / "advice"
+    bad.write_text("# ours\nstd::fs::* | files\n")
+    done = run("--pid", 1, "--advice", bad)
+    assert done.returncode == 2
+    assert done.stderr == (f"runtime-scope: {bad}:2: Not three texts with bars between. "
+                           "Write PATTERN | KIND | ADVICE.\n")
+
+
 def test_cost_of_the_whole_run(target, watch):
     program = target("multi")
     w = watch("--pid", program.pid)

@@ -92,6 +92,15 @@ static void drop_modules(char *path, size_t columns)
 	}
 }
 
+/* The function that it is the body of says more than the half of both would. */
+static void drop_closure(char *path)
+{
+	char *closure = strstr(path, "::{closure");
+
+	if (closure && closure > path)
+		*closure = 0;
+}
+
 size_t text_function(char *ret, const char *function, size_t columns)
 {
 	char path[PATH_TEXT_SIZE];
@@ -102,5 +111,7 @@ size_t text_function(char *ret, const char *function, size_t columns)
 		path_leave_out_trait(path);
 	if (escape_columns(path) > columns)
 		drop_modules(path, columns);
+	if (escape_columns(path) > columns)
+		drop_closure(path);
 	return escape_shorten(ret, path, columns);
 }

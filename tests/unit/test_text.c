@@ -430,6 +430,8 @@ static void names_are_shortened_where_modules_are(void **state)
 		{ "app::api::upload::Handler<S>::handle::{{closure}}", 36,
 		  "app::…::Handler::handle::{closure}" },
 		{ "app::api::upload::Handler<S>::handle::{{closure}}", 24, "…::handle::{closure}" },
+		{ "app::api::receive_from_slow_peer::{{closure}}", 25,
+		  "…::receive_from_slow_peer" },
 		{ "<app::api::upload::Handler as hyper::service::Service>::call", 36,
 		  "app::api::upload::Handler::call" },
 		{ "a_function_of_no_module_with_a_long_name", 20, "a_function…long_name" },

@@ -49,29 +49,52 @@ static void append(const char *text, size_t len, void *arg)
 	s->n += len;
 }
 
-static bool run(const char *symbol, struct sink *s)
+static bool run_rust(const char *symbol, struct sink *s)
 {
 	if (setjmp(s->full))
 		return false;
 	return rust_demangle_callback(symbol, 0, append, s) && !s->is_full;
 }
 
-bool demangle(const char *symbol, char *ret, size_t size)
+/* Bounds its recursion itself unless it is told not to. */
+static bool run_cpp(const char *symbol, struct sink *s)
 {
-	_cleanup_free_
-	char *plain = NULL;
-	const char *suffix = strstr(symbol, ".llvm.");
+	if (setjmp(s->full))
+		return false;
+	return cplus_demangle_v3_callback(symbol, DMGL_PARAMS | DMGL_ANSI, append, s);
+}
+
+static bool run(bool (*demangler)(const char *symbol, struct sink *s), const char *symbol,
+		char *ret, size_t size)
+{
 	struct sink s = { .to = ret, .size = size };
 
-	if (!size)
-		return false;
-	if (suffix) {
-		plain = strndup(symbol, (size_t)(suffix - symbol));
-		if (!plain)
-			return false;
-	}
-	if (!run(plain ? plain : symbol, &s))
+	if (!size || !demangler(symbol, &s))
 		return false;
 	ret[s.n] = '\0';
 	return true;
+}
+
+/* What the compiler appends when it makes a local symbol unique says nothing to people. */
+static char *without_suffix(const char *symbol)
+{
+	const char *suffix = strstr(symbol, ".llvm.");
+
+	return suffix ? strndup(symbol, (size_t)(suffix - symbol)) : NULL;
+}
+
+bool demangle(const char *symbol, char *ret, size_t size)
+{
+	_cleanup_free_
+	char *plain = without_suffix(symbol);
+
+	return run(run_rust, plain ? plain : symbol, ret, size);
+}
+
+bool demangle_cpp(const char *symbol, char *ret, size_t size)
+{
+	_cleanup_free_
+	char *plain = without_suffix(symbol);
+
+	return run(run_cpp, plain ? plain : symbol, ret, size);
 }

@@ -14,5 +14,7 @@
  * gigabytes.
  */
 bool demangle(const char *symbol, char *ret, size_t size);
+/* The same for C++, with the parameters. Symbols over 1 KiB are left alone: libiberty's use of stack grows with them. */
+bool demangle_cpp(const char *symbol, char *ret, size_t size);
 
 #endif

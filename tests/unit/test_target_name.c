@@ -245,6 +245,41 @@ static void test_demangle(void **state)
 	assert_false(demangle("_RNvNtCs1_3app3api3run", text, 0));
 }
 
+static void test_demangle_cpp(void **state)
+{
+	char text[256], deep[4096];
+
+	assert_true(demangle_cpp("_ZN6shapes5totalEiPPc", text, sizeof(text)));
+	assert_string_equal(text, "shapes::total(int, char**)");
+	assert_true(demangle_cpp("_ZN6shapes5totalEiPPc.cold", text, sizeof(text)));
+	assert_string_equal(text, "shapes::total(int, char**) [clone .cold]");
+	assert_false(demangle("_ZN6shapes5totalEiPPc", text, sizeof(text)));
+	assert_false(demangle_cpp("_ZN6shapes5totalEiPPc", text, 10));
+	assert_false(demangle_cpp("main", text, sizeof(text)));
+	assert_false(demangle_cpp("", text, sizeof(text)));
+	assert_false(demangle_cpp("_Z", text, sizeof(text)));
+	/* deep, and as long as a symbol that is looked at can be */
+	memset(deep, 'P', sizeof(deep));
+	memcpy(deep, "_Z1f", 4);
+	deep[sizeof(deep) - 1] = 0;
+	assert_false(demangle_cpp(deep, text, sizeof(text)));
+}
+
+/* Each type is made of the one before, twice: "S<x>". */
+static void test_demangle_cpp_bomb(void **state)
+{
+	char symbol[1024] = "_Z1fSt4pairIiiE", text[DEMANGLE_MAX];
+
+	assert_true(demangle_cpp(symbol, text, sizeof(text)));
+	for (int i = 0; i < 30; i++) {
+		char ref[8];
+
+		snprintf(ref, sizeof(ref), "S%c_", i < 10 ? (char)('0' + i) : (char)('A' + i - 10));
+		sprintf(symbol + strlen(symbol), "S_I%s%sE", ref, ref);
+	}
+	assert_false(demangle_cpp(symbol, text, sizeof(text)));
+}
+
 /* A tuple of two references to the tuple before, `levels` times over: 2^levels units if it is
  * written out. */
 static void make_bomb(char *symbol, size_t size, int levels)
@@ -282,12 +317,13 @@ static void test_demangle_bomb(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_async_fn),  cmocka_unit_test(test_methods),
-		cmocka_unit_test(test_generics),  cmocka_unit_test(test_wrappers),
-		cmocka_unit_test(test_debuginfo), cmocka_unit_test(test_legacy),
-		cmocka_unit_test(test_drop_glue), cmocka_unit_test(test_poll_functions),
-		cmocka_unit_test(test_long),	  cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_demangle),  cmocka_unit_test(test_demangle_bomb),
+		cmocka_unit_test(test_async_fn),     cmocka_unit_test(test_methods),
+		cmocka_unit_test(test_generics),     cmocka_unit_test(test_wrappers),
+		cmocka_unit_test(test_debuginfo),    cmocka_unit_test(test_legacy),
+		cmocka_unit_test(test_drop_glue),    cmocka_unit_test(test_poll_functions),
+		cmocka_unit_test(test_long),	     cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_demangle),     cmocka_unit_test(test_demangle_bomb),
+		cmocka_unit_test(test_demangle_cpp), cmocka_unit_test(test_demangle_cpp_bomb),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

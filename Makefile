@@ -5,6 +5,7 @@
 #   make demo       install what is missing, build, and watch an example program for 45 s
 #   make test       install what is missing, build, run every test
 #   make truth      the long accuracy run; writes doc/ACCURACY.md's table
+#   make symbols    names and lines of 50 000 addresses against two other readers of DWARF; downloads gimli's
 #   make healthy    an hour of healthy programs: nothing may be reported
 #   make foreign    programs written elsewhere; downloads and builds them
 #   make unwind     stacks against those of libdw and gdb, for programs of all kinds
@@ -20,7 +21,7 @@ BUILD = build
 PREFIX = /usr/local
 ENV = . ./tools/env.sh &&
 
-.PHONY: all build asan examples demo test truth healthy foreign unwind bench cycle fuzz vm check format tidy install clean
+.PHONY: all build asan examples demo test truth symbols healthy foreign unwind bench cycle fuzz vm check format tidy install clean
 
 all: build
 
@@ -52,6 +53,11 @@ truth:
 	tools/bootstrap.sh test
 	$(MAKE) --no-print-directory build
 	$(ENV) $$PYTHON tests/truth/run.py --long
+
+symbols:
+	tools/bootstrap.sh test
+	$(MAKE) --no-print-directory build
+	$(ENV) $$PYTHON tests/symbols/run.py
 
 healthy:
 	tools/bootstrap.sh test

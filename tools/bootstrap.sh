@@ -38,6 +38,7 @@ build pkg    libbpf>=1.1           libbpf-dev        libbpf-devel           libb
 build pkg    libelf                libelf-dev        elfutils-libelf-devel  libelf
 build pkg    libdw                 libdw-dev         elfutils-devel         libelf
 build pkg    zlib                  zlib1g-dev        zlib-devel             zlib
+build pkg    liblzma               liblzma-dev       xz-devel               xz
 build pkg    capstone              libcapstone-dev   capstone-devel         capstone
 build pkg    jansson               libjansson-dev    jansson-devel          jansson
 build pkg    libcap-ng             libcap-ng-dev     libcap-ng-devel        libcap-ng
@@ -48,6 +49,9 @@ build header demangle.h            libiberty-dev     binutils-devel         binu
 build certs  ca-certificates       ca-certificates   ca-certificates        ca-certificates
 build rust   cargo                 cargo+rustc       cargo+rust             rust
 build crates tokio                 librust-tokio-dev -                      -
+test  cmd    g++                   g++               gcc-c++                gcc
+test  cmd    xz                    xz-utils          xz                     xz
+test  lib    libdebuginfod.so.1    libdebuginfod1    elfutils-debuginfod-client elfutils
 test  links  -fsanitize=address    -                 libasan                gcc-libs
 test  links  -fsanitize=undefined  -                 libubsan               gcc-libs
 test  pymod  pytest                python3-pytest    python3-pytest         python-pytest
@@ -148,6 +152,7 @@ present() {
 		esac
 		;;
 	links) links_with "$2" ;;
+	lib) ldconfig -p | grep -q "$2" ;;
 	fuzzer) has_fuzzer ;;
 	pymod) has_python_modules "$PYTHON" "$2" ;;
 	certs) has_file /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt ;;

@@ -386,8 +386,18 @@ void stacks_hold(struct session *s, const struct rs_event_block *e)
 	x->n_waiting++;
 }
 
+/* One a step: the note of the stats holds few. */
+static void tell_problem(struct session *s)
+{
+	char text[PROBLEM_SIZE];
+
+	if (!s->news[0] && symbolizer_take_problem(s->stacks->symbolizer, text))
+		session_warn(s, "%s", text);
+}
+
 void stacks_step(struct session *s, uint64_t now)
 {
+	tell_problem(s);
 	want_tables(s);
 	take_tables(s, now);
 	tell_waiting(s, now);

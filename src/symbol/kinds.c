@@ -37,8 +37,9 @@ static const char *const libc_names[] = { "libc.so",	  "libc-",	"libc.musl", "ld
 					  "libdl.so",	  "librt.so",	"[vdso]",    "libgcc_s.so",
 					  "libresolv.so", "libnss_" };
 
-/* The compiler's own sources: as distributed, or where the user has installed them. */
-static const char *const std_paths[] = { "/rustc/", "/lib/rustlib/src/rust/library/" };
+/* The compiler's own sources: as distributed, or where the user has installed them; and C++'s library, most of which is headers. */
+static const char *const std_paths[] = { "/rustc/", "/lib/rustlib/src/rust/library/",
+					 "/include/c++/" };
 
 /* Where cargo keeps what it has fetched; distributions have their own place. */
 static const char *const dep_paths[] = { "/registry/src/", "/git/checkouts/", "/vendor/",

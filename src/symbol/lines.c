@@ -1,68 +1,78 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * libdw reads DWARF; only its searches are not used: dwarf_getscopes walks a whole unit for each address. Here a unit is
- * walked once, and its functions, inlined ones too, are sorted by how deep they are and where they begin.
+ * walked once, see scopes.h, and its lines are copied, see line_table.h.
  */
 #include "symbol/lines.h"
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <errno.h>
+#include <gelf.h>
+#include <inttypes.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "symbol/body.h"
 #include "symbol/debug_size.h"
+#include "symbol/line_table.h"
 #include "symbol/named_files.h"
+#include "symbol/problems.h"
+#include "symbol/scopes.h"
 
-#define NESTING_MAX 200 /* of entries: a hostile file must not use up the stack */
 /* Entries of a hostile file may share one long list of ranges: more than these, empty ones included, are not looked at. */
 #define UNITS_MAX (1u << 19)
-#define SCOPES_MAX (1u << 22) /* of all units together */
+#define SCOPES_MAX (1u << 22) /* of all units together that are kept */
 #define RANGES_MAX (1u << 22)
-/* Bytes of line programs, of one unit and of all that are read. libdw takes 100 times as much memory; a unit has 8 MB hardly
- * ever, in an honest file. */
+/* Bytes of line programs, of one unit and of all that are read. libdw takes 100 times as much memory while it reads one; a unit
+ * has 8 MB hardly ever, in an honest file. */
 #define PROGRAM_MAX (8u << 20)
-#define PROGRAMS_MAX (32u << 20)
+#define PROGRAMS_MAX (256u << 20)
 #define UNPACKED_MAX (512u << 20) /* bytes of compressed sections */
 /* Bytes of sections that libdw makes lists of, 4 to 10 times as large. */
 #define ARANGES_MAX (64u << 20)
 #define ABBREVS_MAX (64u << 20)
-
-/* The code of a function, or of a copy of it that was inlined. */
-struct scope {
-	uint64_t start, end;
-	void *die;
-	uint32_t depth; /* 0: a function of its own */
-};
+#define CODE_MAX 16 /* segments */
+#define INDEX_MAX (32u << 20) /* bytes of scopes and lines */
 
 struct unit {
 	Dwarf_Die die; /* of the file itself: lines */
 	Dwarf_Die functions; /* the same, or of a .dwo */
-	struct scope *scopes;
-	size_t n, capacity;
-	size_t scopes_left; /* while it is being read */
+	struct scopes scopes;
+	struct line_table lines;
+	uint64_t asked; /* when it was needed last, by lines.n_asked */
 	bool is_read;
 	bool has_lines; /* that may be read */
 };
 
 struct range {
 	uint64_t start, end;
+	uint64_t reach; /* the highest end of this one and those before it: they may overlap */
 	uint32_t unit;
 };
 
 struct lines {
-	int fd;
+	struct lines_source from;
 	Elf *elf;
 	Dwarf *dwarf;
 	struct unit *units;
 	size_t n_units, units_capacity;
 	struct range *ranges;
 	size_t n_ranges, ranges_capacity;
+	struct {
+		uint64_t start, end;
+	} code[CODE_MAX];
+	size_t n_code;
+	size_t used; /* bytes of units that are read */
+	uint64_t n_asked;
+	size_t n_split_missing;
 	size_t scopes_left; /* of SCOPES_MAX */
 	uint64_t programs_left; /* of PROGRAMS_MAX */
 	bool is_listed; /* by all units, not by the table alone */
@@ -112,13 +122,23 @@ static int by_start(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
+/* Functions that the linker has left out are listed all the same, at 0 or another place where no code is. */
+static bool is_code(const struct lines *l, uint64_t start, uint64_t end)
+{
+	for (size_t i = 0; i < l->n_code; i++) {
+		if (start >= l->code[i].start && end <= l->code[i].end)
+			return true;
+	}
+	return !l->n_code && start;
+}
+
 static bool add_range(struct lines *l, uint64_t start, uint64_t end, uint32_t unit)
 {
-	if (start >= end || l->n_ranges >= RANGES_MAX)
+	if (start >= end || !is_code(l, start, end) || l->n_ranges >= RANGES_MAX)
 		return true;
 	if (!make_room((void **)&l->ranges, &l->ranges_capacity, l->n_ranges, sizeof(*l->ranges)))
 		return false;
-	l->ranges[l->n_ranges++] = (struct range){ start, end, unit };
+	l->ranges[l->n_ranges++] = (struct range){ start, end, 0, unit };
 	return true;
 }
 
@@ -133,27 +153,58 @@ static ssize_t add_unit(struct lines *l, const Dwarf_Die *die, const Dwarf_Die *
 	return l->n_units++;
 }
 
+static const char *text_of(Dwarf_Die *die, unsigned int attribute)
+{
+	Dwarf_Attribute at;
+
+	return dwarf_formstring(dwarf_attr(die, attribute, &at));
+}
+
+static const char *dwo_name(Dwarf_Die *skeleton)
+{
+	const char *name = text_of(skeleton, DW_AT_dwo_name);
+
+	if (!name)
+		name = text_of(skeleton, DW_AT_GNU_dwo_name);
+	return name ? name : "(no name)";
+}
+
 /* The unit that has the functions: of a skeleton, the one in its .dwo file where that is at hand. False: not to be asked for. */
-static bool find_split(const struct lines *l, Dwarf_Die *die, Dwarf_Die *ret)
+static bool find_split(struct lines *l, Dwarf_Die *die, Dwarf_Die *ret)
 {
 	Dwarf_Die cu, split;
+	bool is_harmless;
 	uint8_t type;
 
 	*ret = *die;
 	if (dwarf_cu_info(die->cu, NULL, &type, NULL, NULL, NULL, NULL, NULL) ||
 	    type != DW_UT_skeleton)
 		return true;
-	if (!named_dwo_is_harmless(die, l->fd))
-		return false;
-	if (!dwarf_cu_info(die->cu, NULL, &type, &cu, &split, NULL, NULL, NULL) && split.addr)
+	is_harmless = named_dwo_is_harmless(die, l->from.fd);
+	if (is_harmless && !dwarf_cu_info(die->cu, NULL, &type, &cu, &split, NULL, NULL, NULL) &&
+	    split.addr) {
 		*ret = split;
-	return true;
+		return true;
+	}
+	if (!l->n_split_missing++)
+		problems_tell(
+			l->from.problems,
+			"%s: inlined functions are not known where they are in a file that cannot be used: %.40s",
+			l->from.name, dwo_name(die));
+	return is_harmless;
 }
 
 static int sort_ranges(struct lines *l)
 {
+	uint64_t reach = 0;
+
 	if (l->n_ranges)
 		qsort(l->ranges, l->n_ranges, sizeof(*l->ranges), by_start);
+	for (size_t i = 0; i < l->n_ranges; i++) {
+		if (l->ranges[i].end > reach)
+			reach = l->ranges[i].end;
+		l->ranges[i].reach = reach;
+	}
 	return 0;
 }
 
@@ -237,13 +288,15 @@ static int list_by_table(struct lines *l)
 /* What each unit says of itself: for addresses that the table does not have. */
 static int list_all(struct lines *l)
 {
-	Dwarf_Die die, split;
+	Dwarf_Die die = {}, split;
 	Dwarf_CU *cu = NULL;
 	size_t looks = 0;
 	uint8_t type;
+	int r = 0;
 
 	l->is_listed = true;
-	while (looks < RANGES_MAX && !dwarf_get_units(l->dwarf, cu, &cu, NULL, &type, &die, NULL)) {
+	while (looks < RANGES_MAX &&
+	       !(r = dwarf_get_units(l->dwarf, cu, &cu, NULL, &type, &die, NULL))) {
 		Dwarf_Addr base, start, end;
 		ptrdiff_t at = 0;
 		ssize_t unit;
@@ -260,30 +313,102 @@ static int list_all(struct lines *l)
 				return -ENOMEM;
 		}
 	}
+	if (r < 0)
+		problems_tell(l->from.problems,
+			      "%s: .debug_info cannot be read behind the unit at %#" PRIx64 ": %s",
+			      l->from.name, l->n_units ? (uint64_t)dwarf_dieoffset(&die) : 0,
+			      dwarf_errmsg(-1));
 	return sort_ranges(l);
 }
 
-static int open_file(struct lines *l, int fd)
+static bool find_section(Elf *elf, const char *name, GElf_Shdr *ret)
+{
+	Elf_Scn *scn = NULL;
+	size_t names;
+
+	if (elf_getshdrstrndx(elf, &names))
+		return false;
+	while ((scn = elf_nextscn(elf, scn))) {
+		const char *found = gelf_getshdr(scn, ret) ? elf_strptr(elf, names, ret->sh_name)
+							   : NULL;
+
+		if (found && !strcmp(found, name))
+			return true;
+	}
+	return false;
+}
+
+static void find_code(struct lines *l)
+{
+	size_t n = 0;
+
+	if (elf_getphdrnum(l->elf, &n))
+		return;
+	for (size_t i = 0; i < n && l->n_code < CODE_MAX; i++) {
+		GElf_Phdr p;
+
+		if (!gelf_getphdr(l->elf, (int)i, &p))
+			return;
+		if (p.p_type == PT_LOAD && p.p_flags & PF_X) {
+			l->code[l->n_code].start = p.p_vaddr;
+			l->code[l->n_code++].end = p.p_vaddr + p.p_memsz;
+		}
+	}
+}
+
+/* Debuginfo that is there and cannot be read is no reason to be silent. */
+static void tell_unreadable(const struct lines *l)
+{
+	static const char *const names[] = { ".debug_info", ".zdebug_info" };
+	const char *why = l->elf ? dwarf_errmsg(-1) : elf_errmsg(-1);
+
+	for (size_t i = 0; l->elf && i < 2; i++) {
+		GElf_Shdr h;
+
+		if (find_section(l->elf, names[i], &h))
+			problems_tell(l->from.problems,
+				      "%s: %s at %#" PRIx64 " cannot be read%s: %s", l->from.name,
+				      names[i], (uint64_t)h.sh_offset,
+				      h.sh_flags & SHF_COMPRESSED ? " (it is compressed)" : "",
+				      why ? why : "it is malformed");
+	}
+}
+
+static int open_file(struct lines *l)
 {
 	int r;
 
-	l->fd = fd;
 	elf_version(EV_CURRENT);
-	l->elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	l->elf = elf_begin(l->from.fd, ELF_C_READ_MMAP, NULL);
+	if (l->elf)
+		find_code(l);
 	if (l->elf && unpacked_size(l->elf) > UNPACKED_MAX)
 		return -EFBIG;
 	l->dwarf = l->elf ? dwarf_begin_elf(l->elf, DWARF_C_READ, NULL) : NULL;
 	if (l->dwarf && debug_section_size(l->elf, ".debug_abbrev") > ABBREVS_MAX)
 		return -EFBIG;
-	if (l->dwarf && !named_alt_is_harmless(l->dwarf, fd))
+	if (l->dwarf && !named_alt_is_harmless(l->dwarf, l->from.fd))
 		return -ENOENT;
 	r = l->dwarf ? list_by_table(l) : -ENOENT;
 	if (!r && !l->n_ranges)
 		r = list_all(l);
-	return r || l->n_ranges ? r : -ENOENT;
+	if (!r && !l->n_ranges)
+		r = -ENOENT;
+	if (r == -ENOENT && !l->n_split_missing)
+		tell_unreadable(l);
+	return r;
 }
 
-int lines_open(int fd, struct lines **ret)
+/* The file became shorter, see above. */
+static void give_up(struct lines *l)
+{
+	l->is_broken = true;
+	problems_tell(l->from.problems,
+		      "%s became shorter while it was read; its lines are not used any more",
+		      l->from.name);
+}
+
+int lines_open(const struct lines_source *from, struct lines **ret)
 {
 	struct lines *l = calloc(1, sizeof(*l));
 	sigjmp_buf here;
@@ -291,13 +416,20 @@ int lines_open(int fd, struct lines **ret)
 
 	if (!l)
 		return -ENOMEM;
+	l->from = *from;
 	l->scopes_left = SCOPES_MAX;
 	l->programs_left = PROGRAMS_MAX;
 	catch_bus_errors();
 	reading = &here;
 	if (!sigsetjmp(here, 0))
-		r = open_file(l, fd);
+		r = open_file(l);
+	else
+		give_up(l);
 	reading = NULL;
+	if (r == -EFBIG)
+		problems_tell(from->problems,
+			      "%s: its debuginfo is not read: it would take too much memory",
+			      from->name);
 	if (r < 0) {
 		lines_close(l);
 		return r;
@@ -310,83 +442,16 @@ struct lines *lines_close(struct lines *l)
 {
 	if (!l)
 		return NULL;
-	for (size_t i = 0; i < l->n_units; i++)
-		free(l->units[i].scopes);
+	for (size_t i = 0; i < l->n_units; i++) {
+		scopes_clear(&l->units[i].scopes);
+		line_table_clear(&l->units[i].lines);
+	}
 	free(l->units);
 	free(l->ranges);
 	dwarf_end(l->dwarf);
 	elf_end(l->elf);
 	free(l);
 	return NULL;
-}
-
-static bool is_function(int tag)
-{
-	return tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine;
-}
-
-/* What functions are found in. */
-static bool is_container(int tag)
-{
-	switch (tag) {
-	case DW_TAG_lexical_block:
-	case DW_TAG_namespace:
-	case DW_TAG_module:
-	case DW_TAG_structure_type:
-	case DW_TAG_class_type:
-	case DW_TAG_union_type:
-	case DW_TAG_enumeration_type:
-	case DW_TAG_variant_part:
-	case DW_TAG_variant:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* False when the function has no code here: a declaration, or one that is inlined everywhere. */
-static bool add_scopes(struct unit *u, Dwarf_Die *die, uint32_t depth)
-{
-	Dwarf_Addr base, start, end;
-	ptrdiff_t at = 0;
-	bool has_code = false;
-
-	while (u->scopes_left && (at = dwarf_ranges(die, at, &base, &start, &end)) > 0) {
-		u->scopes_left--;
-		if (start >= end ||
-		    !make_room((void **)&u->scopes, &u->capacity, u->n, sizeof(*u->scopes)))
-			continue;
-		u->scopes[u->n++] = (struct scope){ start, end, die->addr, depth };
-		has_code = true;
-	}
-	return has_code;
-}
-
-static void walk(struct unit *u, Dwarf_Die *parent, uint32_t inside, int nesting)
-{
-	Dwarf_Die die;
-
-	if (nesting > NESTING_MAX || dwarf_child(parent, &die))
-		return;
-	do {
-		int tag = dwarf_tag(&die);
-		/* One that is written inside another one has code of its own nevertheless. */
-		uint32_t depth = tag == DW_TAG_subprogram ? 0 : inside;
-
-		if (is_container(tag))
-			walk(u, &die, depth, nesting + 1);
-		else if (is_function(tag) && add_scopes(u, &die, depth))
-			walk(u, &die, depth + 1, nesting + 1);
-	} while (u->scopes_left && !dwarf_siblingof(&die, &die));
-}
-
-static int by_depth(const void *a, const void *b)
-{
-	const struct scope *x = a, *y = b;
-
-	if (x->depth != y->depth)
-		return x->depth < y->depth ? -1 : 1;
-	return x->start < y->start ? -1 : x->start > y->start;
 }
 
 /* The unit of the range around addr, or NULL. Ranges listed twice are the same. */
@@ -402,9 +467,48 @@ static struct unit *listed_unit(struct lines *l, uint64_t addr)
 		else
 			high = mid;
 	}
-	if (!low || addr >= l->ranges[low - 1].end)
-		return NULL;
-	return &l->units[l->ranges[low - 1].unit];
+	for (; low && addr < l->ranges[low - 1].reach; low--) {
+		if (addr < l->ranges[low - 1].end)
+			return &l->units[l->ranges[low - 1].unit];
+	}
+	return NULL;
+}
+
+/* What libdw has read of the file is in the page cache, and need not count as this process's. */
+static void give_back_pages(const struct lines *l)
+{
+	size_t size;
+	char *start = elf_rawfile(l->elf, &size);
+
+	if (start && !((uintptr_t)start % (size_t)sysconf(_SC_PAGESIZE)))
+		madvise(start, size, MADV_DONTNEED);
+}
+
+static size_t bytes_of(const struct unit *u)
+{
+	return u->scopes.n * sizeof(*u->scopes.rows) + u->lines.bytes;
+}
+
+/* Makes room for others, as far as there is more than `keep`. */
+static void forget_oldest(struct lines *l, const struct unit *keep)
+{
+	while (l->used > INDEX_MAX) {
+		struct unit *oldest = NULL;
+
+		for (size_t i = 0; i < l->n_units; i++) {
+			struct unit *u = &l->units[i];
+
+			if (u->is_read && u != keep && (!oldest || u->asked < oldest->asked))
+				oldest = u;
+		}
+		if (!oldest)
+			return;
+		l->used -= bytes_of(oldest);
+		l->scopes_left += oldest->scopes.n;
+		scopes_clear(&oldest->scopes);
+		line_table_clear(&oldest->lines);
+		oldest->is_read = false;
+	}
 }
 
 static bool may_read_lines(struct lines *l, struct unit *u)
@@ -419,53 +523,63 @@ static bool may_read_lines(struct lines *l, struct unit *u)
 	return true;
 }
 
+static void read_lines(struct lines *l, struct unit *u)
+{
+	Dwarf_Off offset = dwarf_dieoffset(&u->die);
+	const char *why = NULL;
+
+	u->has_lines = may_read_lines(l, u);
+	if (!u->has_lines)
+		why = "they are too many";
+	else if (line_table_read(l->elf, offset, u->scopes.base, &u->lines) == -EBADMSG)
+		why = dwarf_errmsg(-1);
+	if (why)
+		problems_tell(l->from.problems,
+			      "%s: no lines for the unit at %#" PRIx64 " in .debug_info: %s",
+			      l->from.name, (uint64_t)offset, why);
+}
+
+static void read_unit(struct lines *l, struct unit *u)
+{
+	u->is_read = true;
+	u->scopes.base = l->n_code ? l->code[0].start : 0;
+	u->scopes.left = l->scopes_left;
+	scopes_read(&u->scopes, &u->functions);
+	l->scopes_left = u->scopes.left;
+	read_lines(l, u);
+	l->used += bytes_of(u);
+	forget_oldest(l, u);
+	give_back_pages(l);
+	malloc_trim(0); /* what reading took beside */
+}
+
 static struct unit *unit_at(struct lines *l, uint64_t addr)
 {
 	struct unit *u = listed_unit(l, addr);
 
 	if (!u && !l->is_listed && !list_all(l))
 		u = listed_unit(l, addr);
-	if (u && !u->is_read) {
-		u->is_read = true;
-		u->scopes_left = l->scopes_left;
-		walk(u, &u->functions, 0, 0);
-		l->scopes_left = u->scopes_left;
-		u->has_lines = may_read_lines(l, u);
-		if (u->n)
-			qsort(u->scopes, u->n, sizeof(*u->scopes), by_depth);
-	}
+	if (!u)
+		return NULL;
+	u->asked = ++l->n_asked;
+	if (!u->is_read)
+		read_unit(l, u);
 	return u;
 }
 
-/* The scope of that depth around addr, or NULL. Those of one depth do not overlap. */
-static const struct scope *scope_at(const struct unit *u, uint32_t depth, uint64_t addr)
-{
-	size_t low = 0, high = u->n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		const struct scope *s = &u->scopes[mid];
-
-		if (s->depth < depth || (s->depth == depth && s->start <= addr))
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (!low || u->scopes[low - 1].depth != depth || addr >= u->scopes[low - 1].end)
-		return NULL;
-	return &u->scopes[low - 1];
-}
-
-static const char *function_name(Dwarf_Die *die)
+static void find_name(Dwarf_Die *die, struct line_frame *ret)
 {
 	static const unsigned int linkage[] = { DW_AT_linkage_name, DW_AT_MIPS_linkage_name };
 	Dwarf_Attribute at;
 
-	for (size_t i = 0; i < 2; i++) {
+	ret->function = NULL;
+	for (size_t i = 0; i < 2 && !ret->function; i++) {
 		if (dwarf_attr_integrate(die, linkage[i], &at))
-			return dwarf_formstring(&at);
+			ret->function = dwarf_formstring(&at);
 	}
-	return dwarf_diename(die);
+	ret->is_plain = !ret->function;
+	if (ret->is_plain)
+		ret->function = dwarf_diename(die);
 }
 
 /* 2 of "{closure#2}" or "{async_block#2}". */
@@ -490,37 +604,45 @@ static uint32_t number_of(Dwarf_Die *die, unsigned int attribute)
 
 static const char *directory_of(struct unit *u, const char *file)
 {
-	Dwarf_Attribute at;
+	return file && file[0] != '/' ? text_of(&u->die, DW_AT_comp_dir) : NULL;
+}
 
-	if (!file || file[0] == '/')
+/* In a .dwo file they are numbered otherwise than in the program's own. */
+static const char *file_of(struct unit *u, uint32_t index)
+{
+	Dwarf_Files *files;
+	size_t n;
+
+	if (u->functions.addr == u->die.addr)
+		return index < u->lines.n_files ? u->lines.files[index] : NULL;
+	if (!u->has_lines || dwarf_getsrcfiles(&u->functions, &files, &n) || index >= n)
 		return NULL;
-	return dwarf_formstring(dwarf_attr(&u->die, DW_AT_comp_dir, &at));
+	return dwarf_filesrc(files, index, NULL, NULL);
 }
 
 /* From where an inlined function is called. */
 static void find_call(struct unit *u, Dwarf_Die *die, struct line_frame *ret)
 {
-	uint32_t index = number_of(die, DW_AT_call_file);
-	Dwarf_Files *files;
-	size_t n;
-
 	ret->line = number_of(die, DW_AT_call_line);
-	ret->file = NULL;
-	if (u->has_lines && !dwarf_getsrcfiles(&u->functions, &files, &n) && index < n)
-		ret->file = dwarf_filesrc(files, index, NULL, NULL);
+	ret->file = file_of(u, number_of(die, DW_AT_call_file));
 	ret->directory = directory_of(u, ret->file);
 }
 
 static void find_line(struct unit *u, uint64_t addr, struct line_frame *ret)
 {
-	Dwarf_Line *line = u->has_lines ? dwarf_getsrc_die(&u->die, addr) : NULL;
-	int number;
+	const struct line_row *row = line_table_at(&u->lines, addr - u->scopes.base);
 
-	if (!line || dwarf_lineno(line, &number) || number < 0)
+	if (!row)
 		return;
-	ret->line = number;
-	ret->file = dwarf_linesrc(line, NULL, NULL);
+	ret->line = row->line;
+	ret->file = u->lines.files[row->file];
 	ret->directory = directory_of(u, ret->file);
+}
+
+static bool entry_of(struct unit *u, const struct scope *scope, Dwarf_Die *ret)
+{
+	return dwarf_die_addr_die(dwarf_cu_getdwarf(u->functions.cu),
+				  (char *)u->functions.addr + scope->entry, ret);
 }
 
 static size_t find(struct lines *l, uint64_t addr, struct line_frame ret[LINES_DEPTH])
@@ -532,17 +654,16 @@ static size_t find(struct lines *l, uint64_t addr, struct line_frame ret[LINES_D
 
 	if (!u)
 		return 0;
-	while (n < LINES_DEPTH && (chain[n] = scope_at(u, n, addr)))
+	while (n < LINES_DEPTH && (chain[n] = scopes_at(&u->scopes, n, addr)))
 		n++;
 	find_line(u, addr, &place);
 	for (size_t i = 0; i < n; i++) {
 		Dwarf_Die die;
 
 		ret[i] = place;
-		if (!dwarf_die_addr_die(dwarf_cu_getdwarf(u->functions.cu), chain[n - 1 - i]->die,
-					&die))
+		if (!entry_of(u, chain[n - 1 - i], &die))
 			return i;
-		ret[i].function = function_name(&die);
+		find_name(&die, &ret[i]);
 		ret[i].nth = nth_closure(&die);
 		find_call(u, &die, &place);
 	}
@@ -554,11 +675,10 @@ static size_t find(struct lines *l, uint64_t addr, struct line_frame ret[LINES_D
 static const char *generic_name(struct lines *l, uint64_t addr)
 {
 	struct unit *u = unit_at(l, addr);
-	const struct scope *function = u ? scope_at(u, 0, addr) : NULL;
+	const struct scope *function = u ? scopes_at(&u->scopes, 0, addr) : NULL;
 	Dwarf_Die die;
 
-	if (!function ||
-	    !dwarf_die_addr_die(dwarf_cu_getdwarf(u->functions.cu), function->die, &die))
+	if (!function || !entry_of(u, function, &die))
 		return NULL;
 	return dwarf_diename(&die);
 }
@@ -583,18 +703,12 @@ static bool find_body(struct lines *l, uint64_t addr, const char *type, size_t l
 		      struct line_frame *ret)
 {
 	struct unit *u = unit_at(l, addr);
-	Dwarf_Files *files;
 	Dwarf_Die next;
-	uint32_t index;
-	size_t n;
 
 	if (!u || !body_find(&u->functions, type, len, &next))
 		return false;
-	index = number_of(&next, DW_AT_decl_file);
-	if (!u->has_lines || dwarf_getsrcfiles(&u->functions, &files, &n) || index >= n)
-		return false;
 	*ret = (struct line_frame){
-		.file = dwarf_filesrc(files, index, NULL, NULL),
+		.file = file_of(u, number_of(&next, DW_AT_decl_file)),
 		.line = number_of(&next, DW_AT_decl_line),
 	};
 	ret->directory = directory_of(u, ret->file);
@@ -626,10 +740,10 @@ size_t lines_find(struct lines *l, uint64_t addr, struct line_frame ret[LINES_DE
 	if (l->is_broken)
 		return 0;
 	reading = &here;
-	if (!sigsetjmp(here, 0))
-		n = find(l, addr, ret);
+	if (sigsetjmp(here, 0))
+		give_up(l);
 	else
-		l->is_broken = true;
+		n = find(l, addr, ret);
 	reading = NULL;
 	return l->is_broken ? 0 : n;
 }

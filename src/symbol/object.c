@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +12,12 @@
 
 #include "base/cleanup.h"
 #include "symbol/crates.h"
+#include "symbol/debugdata.h"
+#include "symbol/debuginfod.h"
 #include "symbol/kinds.h"
 #include "symbol/lines.h"
+#include "symbol/plain.h"
+#include "symbol/problems.h"
 #include "symbol/source.h"
 #include "symbol/symtab.h"
 #include "target/demangle.h"
@@ -24,8 +29,9 @@
 struct object {
 	struct object_source from;
 	struct elf_file *file, *debug; /* debug: a file of its own, or NULL */
+	struct elf_file *inner; /* see debugdata.h; or NULL */
 	char *fetched; /* crates, see crates_of_file */
-	struct symtab symbols;
+	struct symtab symbols, inner_symbols;
 	struct lines *lines;
 	int64_t built; /* s since 1970 */
 	char mangled[DEMANGLE_MAX], readable[DEMANGLE_MAX], path[PATH_MAX];
@@ -84,14 +90,50 @@ static bool by_debug_link(struct object *o)
 	return false;
 }
 
+static bool by_server(struct object *o)
+{
+	_cleanup_free_
+	char *path = NULL;
+	char id[41];
+
+	if (is_libc_module(o->from.name))
+		return false;
+	elf_file_build_id(o->file, id);
+	path = debuginfod_path(id, o->from.stop);
+	return path && try_debug_file(o, path);
+}
+
 static void find_debug_file(struct object *o)
 {
 	if (o->from.debug_file && try_debug_file(o, o->from.debug_file))
 		return;
 	if (elf_file_section(o->file, ".debug_info"))
 		return;
-	if (!by_build_id(o))
-		by_debug_link(o);
+	if (!by_build_id(o) && !by_debug_link(o))
+		by_server(o);
+}
+
+/* Symbols beside those of .dynsym. 0 or -ENOMEM. */
+static int load_inner(struct object *o)
+{
+	int r;
+
+	if (elf_file_section(o->file, ".symtab"))
+		return 0;
+	r = debugdata_open(o->file, &o->inner);
+	if (r == -EBADMSG || r == -EFBIG)
+		problems_tell(o->from.problems, "%s: .gnu_debugdata cannot be used: it is %s",
+			      o->from.name, r == -EFBIG ? "too large" : "damaged");
+	return r < 0 ? (r == -ENOMEM ? r : 0) : symtab_load(o->inner, &o->inner_symbols);
+}
+
+static void tell_lying(const struct object *o, const struct elf_file *f)
+{
+	if (f->lying.size)
+		problems_tell(o->from.problems,
+			      "%s: section %s at %#" PRIx64
+			      " reaches beyond the file's end, and is not read",
+			      o->from.name, f->lying.name, f->lying.offset);
 }
 
 int object_open(const struct object_source *from, struct object **ret)
@@ -110,12 +152,16 @@ int object_open(const struct object_source *from, struct object **ret)
 		find_debug_file(o);
 		o->fetched = crates_of_file(o->file);
 		best = o->debug ? o->debug : o->file;
+		tell_lying(o, best);
 		r = symtab_load(best, &o->symbols);
 		if (!r && !o->symbols.n && o->debug)
 			r = symtab_load(o->file, &o->symbols);
+		if (!r && !o->debug)
+			r = load_inner(o);
 		/* Of the C library the names say enough; its debuginfo would take 15 MB and 40 ms. */
 		if (!r && !is_libc_module(o->from.name) &&
-		    lines_open(best->fd, &o->lines) == -ENOMEM)
+		    lines_open(&(struct lines_source){ best->fd, from->name, from->problems },
+			       &o->lines) == -ENOMEM)
 			r = -ENOMEM;
 	}
 	if (r < 0) {
@@ -132,7 +178,9 @@ struct object *object_close(struct object *o)
 		return NULL;
 	lines_close(o->lines);
 	symtab_clear(&o->symbols);
+	symtab_clear(&o->inner_symbols);
 	free(o->fetched);
+	elf_file_close(o->inner);
 	elf_file_close(o->debug);
 	elf_file_close(o->file);
 	free(o);
@@ -140,9 +188,12 @@ struct object *object_close(struct object *o)
 }
 
 /* Demangled if it is mangled. Kept in o until the next call. */
-static const char *readable_name(struct object *o, const char *name)
+static const char *readable_name(struct object *o, const char *name, bool *ret_is_rust)
 {
-	if (name && name[0] == '_' && demangle(name, o->readable, sizeof(o->readable)))
+	bool is_mangled = name && name[0] == '_';
+
+	*ret_is_rust = is_mangled && demangle(name, o->readable, sizeof(o->readable));
+	if (*ret_is_rust || (is_mangled && demangle_cpp(name, o->readable, sizeof(o->readable))))
 		return o->readable;
 	return name;
 }
@@ -174,7 +225,8 @@ static const char *text_of(const struct object *o, const struct frame *f, struct
 static void fill(struct object *o, struct strings *strings, const struct line_frame *from,
 		 struct frame *ret)
 {
-	const char *name = readable_name(o, from->function), *file = full_path(o, from);
+	bool is_rust;
+	const char *name = readable_name(o, from->function, &is_rust), *file = full_path(o, from);
 
 	*ret = (struct frame){
 		.function = strings_keep(strings, name),
@@ -182,7 +234,8 @@ static void fill(struct object *o, struct strings *strings, const struct line_fr
 		.line = file ? from->line : 0,
 		.nth = from->nth,
 		.module = o->from.name,
-		.kind = kind_of_frame(name, file, o->from.name,
+		/* C++ has no crates: of "lib::f(int)" it is not known whose it is. */
+		.kind = kind_of_frame(is_rust ? name : NULL, file, o->from.name,
 				      &(struct crate_lists){ o->from.my_crates, o->fetched }),
 	};
 	ret->text = text_of(o, ret, strings);
@@ -194,10 +247,32 @@ static void fill(struct object *o, struct strings *strings, const struct line_fr
  */
 static const char *symbol_at(struct object *o, uint64_t vaddr)
 {
-	if (symtab_name(&o->symbols, vaddr, o->mangled, sizeof(o->mangled)) <= 0)
+	if (symtab_name(&o->inner_symbols, vaddr, o->mangled, sizeof(o->mangled)) <= 0 &&
+	    symtab_name(&o->symbols, vaddr, o->mangled, sizeof(o->mangled)) <= 0)
 		return NULL;
 	o->mangled[1 + strcspn(o->mangled + 1, "@")] = 0;
 	return o->mangled;
+}
+
+/* Of a function that has a symbol. */
+static void improve_outermost(struct object *o, struct line_frame *f, uint64_t vaddr)
+{
+	const char *symbol;
+	bool is_rust;
+
+	if (f->function && !f->is_plain)
+		return;
+	symbol = symbol_at(o, vaddr);
+	if (!f->function || (symbol && readable_name(o, symbol, &is_rust) != symbol &&
+			     plain_is_in(f->function, o->readable)))
+		f->function = symbol;
+}
+
+static void improve_inlined(struct object *o, struct line_frame *f, const struct line_frame *caller)
+{
+	if (f->is_plain && f->function && caller->is_plain && caller->function &&
+	    plain_from_caller(f->function, caller->function, o->mangled, sizeof(o->mangled)))
+		f->function = o->mangled;
 }
 
 size_t object_find(struct object *o, uint64_t vaddr, struct strings *strings,
@@ -209,12 +284,16 @@ size_t object_find(struct object *o, uint64_t vaddr, struct strings *strings,
 	if (!n) {
 		lines[0] = (struct line_frame){ .function = symbol_at(o, vaddr) };
 		n = lines[0].function != NULL;
-	} else if (!lines[n - 1].function) {
-		lines[n - 1].function = symbol_at(o, vaddr);
 	}
 	for (size_t i = 0; i < n; i++) {
+		bool is_inlined = i + 1 < n;
+
+		if (is_inlined)
+			improve_inlined(o, &lines[i], &lines[i + 1]);
+		else
+			improve_outermost(o, &lines[i], vaddr);
 		fill(o, strings, &lines[i], &ret[i]);
-		ret[i].is_inlined = i + 1 < n;
+		ret[i].is_inlined = is_inlined;
 	}
 	return n;
 }

@@ -3,11 +3,14 @@
 #ifndef RS_SYMBOL_OBJECT_H
 #define RS_SYMBOL_OBJECT_H
 
+#include <stdatomic.h>
+
 #include "symbol/frame.h"
 #include "symbol/lines.h"
 #include "symbol/strings.h"
 
 struct object;
+struct problems;
 
 #define OBJECT_FRAMES LINES_DEPTH
 
@@ -19,6 +22,8 @@ struct object_source {
 	const char *root; /* of the target's file system, or "" */
 	const char *directory; /* of the file, in that file system; or NULL */
 	const char *my_crates; /* see kind_of_frame */
+	const atomic_bool *stop; /* ends what takes long; or NULL */
+	struct problems *problems; /* told what cannot be read; may be NULL */
 };
 
 /* 0; -ENOEXEC, -ENOENT, -EACCES: the file cannot be used; -ENOMEM. */

@@ -2,6 +2,7 @@
 #include "symbol/symbolizer.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "base/cleanup.h"
 #include "symbol/kallsyms.h"
 #include "symbol/object.h"
+#include "symbol/perfmap.h"
 #include "symbol/strings.h"
 #include "target/target.h"
 
@@ -41,15 +43,17 @@ struct opened {
 struct symbolizer {
 	struct symbolizer_options options;
 	pthread_t thread;
+	struct problems *problems;
 	pthread_mutex_t lock;
 	pthread_cond_t wanted;
 	struct request *all, *first, **last; /* first … last: waiting */
 	size_t n_pending;
-	bool is_ending;
+	atomic_bool is_ending;
 	pthread_mutex_t reading; /* held by who uses the rest */
 	struct opened *objects;
 	struct strings *strings;
 	struct kallsyms *kernel;
+	struct perfmap *jit;
 	bool has_tried_kernel;
 	char root[32];
 };
@@ -82,6 +86,8 @@ static struct opened *open_object(struct symbolizer *s, const struct module *m)
 				.root = s->root,
 				.directory = o->directory,
 				.my_crates = s->options.my_crates,
+				.stop = &s->is_ending,
+				.problems = s->problems,
 			},
 			&o->object);
 	return o;
@@ -108,6 +114,8 @@ static size_t find_frames(struct symbolizer *s, const struct request *r,
 	frames[0] = (struct frame){ .module = o ? o->name : NULL };
 	if (o && o->object)
 		n = object_find(o->object, r->at - r->module->bias, s->strings, frames);
+	else if (!r->module && r->at < KERNEL_START)
+		frames[0].function = strings_keep(s->strings, perfmap_name(s->jit, r->at));
 	if (r->at >= KERNEL_START)
 		frames[0] = (struct frame){ .function = kernel_name(s, r->at),
 					    .kind = FRAME_KERNEL };
@@ -173,11 +181,15 @@ struct symbolizer *symbolizer_new(const struct symbolizer_options *options)
 	s->last = &s->first;
 	snprintf(s->root, sizeof(s->root), "/proc/%d/root", options->process->pid);
 	s->strings = strings_new(STRINGS_MAX);
+	s->problems = problems_new();
+	s->jit = perfmap_new(options->process->pid);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->reading, NULL);
 	pthread_cond_init(&s->wanted, NULL);
-	if (!s->strings || pthread_create(&s->thread, NULL, work, s)) {
+	if (!s->strings || !s->problems || !s->jit || pthread_create(&s->thread, NULL, work, s)) {
 		strings_free(s->strings);
+		problems_free(s->problems);
+		perfmap_free(s->jit);
 		free(s);
 		return NULL;
 	}
@@ -200,6 +212,8 @@ static void free_contents(struct symbolizer *s)
 		free(o);
 	}
 	strings_free(s->strings);
+	problems_free(s->problems);
+	perfmap_free(s->jit);
 	kallsyms_free(s->kernel);
 }
 
@@ -286,6 +300,11 @@ void symbolizer_describe(struct symbolizer *s, const struct code_file *code,
 	o = open_object(s, c->module);
 	future_describe(o ? o->object : NULL, code, c, vtable, ret);
 	pthread_mutex_unlock(&s->reading);
+}
+
+bool symbolizer_take_problem(struct symbolizer *s, char ret[static PROBLEM_SIZE])
+{
+	return problems_take(s->problems, ret);
 }
 
 size_t symbolizer_pending(struct symbolizer *s)

@@ -9,6 +9,8 @@
 #include <sys/types.h>
 
 #include "symbol/futures.h"
+#include "symbol/frame.h"
+#include "symbol/problems.h"
 
 struct process;
 struct symbolizer;
@@ -37,6 +39,8 @@ const struct symbol *symbolizer_find(struct symbolizer *s, uint64_t addr, bool i
 /* Describes a future (see future_describe) on the caller's own thread; takes as long as the addresses asked for meanwhile. */
 void symbolizer_describe(struct symbolizer *s, const struct code_file *code,
 			 const struct tokio_copy *c, size_t vtable, struct future *ret);
+/* What cannot be read, and names are missing for it: sentences for people, each once. False: no news. */
+bool symbolizer_take_problem(struct symbolizer *s, char ret[static PROBLEM_SIZE]);
 /* Addresses asked for and not found yet. */
 size_t symbolizer_pending(struct symbolizer *s);
 

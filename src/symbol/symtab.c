@@ -38,8 +38,21 @@ static bool is_function(const Elf64_Sym *sym)
 	       sym->st_value && sym->st_name;
 }
 
-static int add(struct list *l, const Elf64_Sym *sym)
+/* Some written in assembler have no size: they may reach to the next one, but not out of their section (_init, into .plt). */
+static uint64_t size_of(const struct elf_file *f, const Elf64_Sym *sym)
 {
+	const struct elf_section *s = sym->st_shndx < f->n_sections ? &f->sections[sym->st_shndx]
+								    : NULL;
+
+	if (sym->st_size || !s || sym->st_value < s->addr || sym->st_value - s->addr >= s->size)
+		return sym->st_size;
+	return s->size - (sym->st_value - s->addr);
+}
+
+static int add(const struct elf_file *f, struct list *l, const Elf64_Sym *sym)
+{
+	uint64_t size = size_of(f, sym);
+
 	if (l->n == l->capacity) {
 		size_t more = l->capacity ? 2 * l->capacity : 4096;
 		struct entry *entries = reallocarray(l->entries, more, sizeof(*entries));
@@ -51,7 +64,7 @@ static int add(struct list *l, const Elf64_Sym *sym)
 	}
 	l->entries[l->n++] = (struct entry){
 		.row = { .addr = sym->st_value,
-			 .size = sym->st_size <= UINT32_MAX ? (uint32_t)sym->st_size : UINT32_MAX,
+			 .size = size <= UINT32_MAX ? (uint32_t)size : UINT32_MAX,
 			 .name = sym->st_name },
 		.rank = rank_of(sym),
 	};
@@ -73,7 +86,7 @@ static int read_entries(const struct elf_file *f, const struct elf_section *s, s
 			break;
 		for (size_t k = 0; k < n && !r; k++) {
 			if (is_function(&chunk[k]))
-				r = add(l, &chunk[k]);
+				r = add(f, l, &chunk[k]);
 		}
 	}
 	return r;

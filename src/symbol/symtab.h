@@ -7,7 +7,7 @@
 
 struct symtab_row {
 	uint64_t addr;
-	uint32_t size; /* 0 unknown: until the next one */
+	uint32_t size; /* of one without a size: to the end of its section; 0 unknown */
 	uint32_t name; /* offset in the string table */
 };
 

@@ -175,14 +175,18 @@ static int read_sections(struct elf_file *f, Elf *elf)
 		struct elf_section *s = &f->sections[i];
 		Elf_Scn *scn = elf_getscn(elf, i);
 		const char *name;
+		bool is_lying;
 		GElf_Shdr h;
 
 		/* Kept in place even when useless: sh_link counts them. */
 		if (!scn || !gelf_getshdr(scn, &h) || add_overflows(h.sh_addr, h.sh_size))
 			continue;
-		if (h.sh_type != SHT_NOBITS &&
-		    (add_overflows(h.sh_offset, h.sh_size) || h.sh_offset + h.sh_size > f->size))
+		is_lying = h.sh_type != SHT_NOBITS && (add_overflows(h.sh_offset, h.sh_size) ||
+						       h.sh_offset + h.sh_size > f->size);
+		if (is_lying && f->lying.size)
 			continue;
+		if (is_lying)
+			s = &f->lying;
 		name = elf_strptr(elf, names, h.sh_name);
 		if (name)
 			strncpy(s->name, name, sizeof(s->name) - 1);

@@ -32,6 +32,8 @@ struct elf_file {
 	size_t n_segments;
 	struct elf_section *sections; /* none when their headers were stripped or are broken */
 	size_t n_sections;
+	struct elf_section
+		lying; /* the first that is said to reach beyond the file's end; size 0: none */
 };
 
 /* Opens a 64-bit little-endian x86-64 executable or shared object. -ENOEXEC: something else, or

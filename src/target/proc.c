@@ -100,6 +100,23 @@ pid_t proc_thread_group(pid_t pid)
 	return tgid ? (pid_t)strtol(tgid + 6, NULL, 10) : -EPROTO;
 }
 
+pid_t proc_inner_pid(pid_t pid)
+{
+	char buf[4096], *line, *last;
+	int r;
+
+	r = read_small(pid, "status", buf, sizeof(buf));
+	if (r < 0)
+		return r;
+	line = strstr(buf, "\nNSpid:");
+	if (!line)
+		return -EPROTO;
+	/* outermost namespace first */
+	line[1 + strcspn(line + 1, "\n")] = 0;
+	last = strrchr(line, '\t');
+	return last ? (pid_t)strtol(last, NULL, 10) : -EPROTO;
+}
+
 char *proc_exe(pid_t pid)
 {
 	char path[64], target[PATH_MAX];

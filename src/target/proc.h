@@ -22,6 +22,8 @@ int proc_read_stat(pid_t pid, struct proc_stat *ret);
 int proc_read_maps(pid_t pid, struct file_maps *ret);
 /* Tgid of /proc/PID/status: /proc/TID exists for every thread, but is listed for leaders only. */
 pid_t proc_thread_group(pid_t pid);
+/* The number that the process has in its own pid namespace, where that is another one. */
+pid_t proc_inner_pid(pid_t pid);
 /* readlink of /proc/PID/exe, "" when it cannot be read; NULL: out of memory. To be freed. */
 char *proc_exe(pid_t pid);
 

@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct lines *l = NULL;
 
 	FUZZ_CHECK(fd >= 0);
-	if (lines_open(fd, &l))
+	if (lines_open(&(struct lines_source){ .fd = fd }, &l))
 		return 0;
 	for (uint64_t at = 0; at < 300; at += 6) {
 		size_t n = lines_find(l, SECTION_ADDR(SECTION_TEXT) - 6 + at, frames), total = 0;

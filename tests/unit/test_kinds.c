@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "symbol/kinds.h"
+#include "symbol/plain.h"
 #include "symbol/strings.h"
 
 static const struct crate_lists none;
@@ -35,6 +36,7 @@ static void test_by_path(void **state)
 		  FRAME_STD },
 		{ "library/std/src/thread/mod.rs", FRAME_STD },
 		{ "/usr/share/cargo/registry/bytes-1.4.0/src/lib.rs", FRAME_DEP },
+		{ "/usr/include/c++/12/bits/stl_vector.h", FRAME_STD },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
@@ -93,6 +95,54 @@ static void test_by_name(void **state)
 	assert_int_equal(kind_of_frame(NULL, NULL, NULL, &none), FRAME_UNKNOWN);
 }
 
+static void test_plain_names_and_symbols(void **state)
+{
+	static const char whole[] = "tokio::runtime::task::core::Core<T,S>::set_stage";
+
+	assert_true(plain_is_in("set_stage<app::F, ()>", whole));
+	assert_true(plain_is_in("set_stage", "<app::Core>::set_stage::<u8>"));
+	assert_true(plain_is_in("total", "shapes::total(int, char**)"));
+	assert_false(plain_is_in("stage", whole));
+	assert_false(plain_is_in("set", whole));
+	assert_false(plain_is_in("", whole));
+	assert_true(plain_is_in("{closure#0}", "app::run::{{closure}}"));
+	assert_true(plain_is_in("{async_fn#0}", "app::run::{{closure}}"));
+	assert_false(plain_is_in("{closure#0}", "app::run::{{closure}}::inner"));
+}
+
+static void test_plain_names_and_callers(void **state)
+{
+	static const struct {
+		const char *plain, *caller, *whole;
+	} rows[] = {
+		{ "{async_fn#0}", "poll<app::api::load::{async_fn_env#0}>",
+		  "app::api::load::{async_fn#0}" },
+		{ "{async_block#1}", "poll<&mut app::{impl#3}::run::{async_block_env#1}, ()>",
+		  "app::{impl#3}::run::{async_block#1}" },
+		{ "{closure#0}", "map<u8, app::f::{async_fn#0}::{closure_env#0}>",
+		  "app::f::{async_fn#0}::{closure#0}" },
+		{ "{async_fn#0}", "poll<app::load::{async_fn_env#1}>", NULL },
+		{ "{async_fn#0}", "poll<app::load::{async_block_env#0}>", NULL },
+		{ "{async_fn#0}", "join<a::f::{async_fn_env#0}, b::f::{async_fn_env#0}>", NULL },
+		{ "{closure#0}<u8>", "map<app::f::{closure_env#0}<u8>>", NULL },
+		{ "load", "poll<app::load::{async_fn_env#0}>", NULL },
+		{ "{async_fn#0}", "::{async_fn_env#0}", NULL },
+		{ "{", "::{", NULL },
+		{ "{#}", "::{_env#}", NULL },
+	};
+	char name[64], small[16];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		bool is_found = plain_from_caller(rows[i].plain, rows[i].caller, name,
+						  sizeof(name));
+
+		assert_int_equal(is_found, rows[i].whole != NULL);
+		if (is_found)
+			assert_string_equal(name, rows[i].whole);
+	}
+	assert_false(plain_from_caller(rows[0].plain, rows[0].caller, small, sizeof(small)));
+}
+
 static void test_strings(void **state)
 {
 	struct strings *s = strings_new(200);
@@ -113,6 +163,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_by_path),
 		cmocka_unit_test(test_by_name),
+		cmocka_unit_test(test_plain_names_and_symbols),
+		cmocka_unit_test(test_plain_names_and_callers),
 		cmocka_unit_test(test_strings),
 	};
 

@@ -56,7 +56,7 @@ static void a_known_line(void **state)
 	int fd = copy_of_this_file();
 	struct lines *l = NULL;
 
-	assert_int_equal(lines_open(fd, &l), 0);
+	assert_int_equal(lines_open(&(struct lines_source){ .fd = fd }, &l), 0);
 	assert_int_equal(lines_find(l, address_of_known(), frames), 1);
 	assert_string_equal(frames[0].function, "known");
 	assert_in_range(frames[0].line, known() - 2, known() + 1); /* its first instruction */
@@ -72,13 +72,13 @@ static void a_file_that_becomes_shorter(void **state)
 	int fd = copy_of_this_file();
 	struct lines *l = NULL;
 
-	assert_int_equal(lines_open(fd, &l), 0);
+	assert_int_equal(lines_open(&(struct lines_source){ .fd = fd }, &l), 0);
 	assert_int_equal(ftruncate(fd, 4096), 0);
 	assert_int_equal(lines_find(l, address_of_known(), frames), 0);
 	assert_int_equal(lines_find(l, address_of_known(), frames), 0);
 	lines_close(l);
 	l = NULL;
-	assert_int_equal(lines_open(fd, &l), -ENOENT);
+	assert_int_equal(lines_open(&(struct lines_source){ .fd = fd }, &l), -ENOENT);
 	close(fd);
 }
 

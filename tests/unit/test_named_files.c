@@ -46,7 +46,7 @@ static int open_sections(const struct chunks *c)
 
 	assert_true(fd >= 0);
 	alarm(5);
-	r = lines_open(fd, &l);
+	r = lines_open(&(struct lines_source){ .fd = fd }, &l);
 	if (!r) {
 		struct line_frame frames[LINES_DEPTH];
 

@@ -246,6 +246,7 @@ struct session *session_free(struct session *s)
 		return NULL;
 	rows_close(s);
 	details_close(s);
+	stacks_stop(s);
 	places_free(s->decoder.places);
 	stacks_close(s);
 	for (size_t i = 0; i < s->n_marker_probes; i++)

@@ -193,6 +193,8 @@ void local_rest(struct session *s, size_t slot, const struct rs_thread *t);
 
 /* session_stacks.c: stacks and their names. */
 int stacks_open(struct session *s);
+/* Nothing is looked for any more: places, which wait for that, can be freed. */
+void stacks_stop(struct session *s);
 void stacks_close(struct session *s);
 /* Valid until then. */
 struct symbolizer *stacks_symbolizer(const struct session *s);

@@ -90,6 +90,12 @@ int stacks_open(struct session *s)
 	return x->known && x->symbolizer && x->builder ? 0 : -ENOMEM;
 }
 
+void stacks_stop(struct session *s)
+{
+	if (s->stacks && s->stacks->symbolizer)
+		symbolizer_end(s->stacks->symbolizer);
+}
+
 void stacks_close(struct session *s)
 {
 	struct session_stacks *x = s->stacks;

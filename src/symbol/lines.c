@@ -8,74 +8,18 @@
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <errno.h>
-#include <gelf.h>
-#include <inttypes.h>
-#include <malloc.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "base/cleanup.h"
 #include "symbol/body.h"
-#include "symbol/debug_size.h"
-#include "symbol/line_table.h"
-#include "symbol/named_files.h"
 #include "symbol/problems.h"
-#include "symbol/scopes.h"
-
-/* Entries of a hostile file may share one long list of ranges: more than these, empty ones included, are not looked at. */
-#define UNITS_MAX (1u << 19)
-#define SCOPES_MAX (1u << 22) /* of all units together that are kept */
-#define RANGES_MAX (1u << 22)
-/* Bytes of line programs, of one unit and of all that are read. libdw takes 100 times as much memory while it reads one; a unit
- * has 8 MB hardly ever, in an honest file. */
-#define PROGRAM_MAX (8u << 20)
-#define PROGRAMS_MAX (256u << 20)
-#define UNPACKED_MAX (512u << 20) /* bytes of compressed sections */
-/* Bytes of sections that libdw makes lists of, 4 to 10 times as large. */
-#define ARANGES_MAX (64u << 20)
-#define ABBREVS_MAX (64u << 20)
-#define CODE_MAX 16 /* segments */
-#define INDEX_MAX (32u << 20) /* bytes of scopes and lines */
-
-struct unit {
-	Dwarf_Die die; /* of the file itself: lines */
-	Dwarf_Die functions; /* the same, or of a .dwo */
-	struct scopes scopes;
-	struct line_table lines;
-	uint64_t asked; /* when it was needed last, by lines.n_asked */
-	bool is_read;
-	bool has_lines; /* that may be read */
-};
-
-struct range {
-	uint64_t start, end;
-	uint64_t reach; /* the highest end of this one and those before it: they may overlap */
-	uint32_t unit;
-};
+#include "symbol/units.h"
 
 struct lines {
-	struct lines_source from;
-	Elf *elf;
-	Dwarf *dwarf;
-	struct unit *units;
-	size_t n_units, units_capacity;
-	struct range *ranges;
-	size_t n_ranges, ranges_capacity;
-	struct {
-		uint64_t start, end;
-	} code[CODE_MAX];
-	size_t n_code;
-	size_t used; /* bytes of units that are read */
-	uint64_t n_asked;
-	size_t n_split_missing;
-	size_t scopes_left; /* of SCOPES_MAX */
-	uint64_t programs_left; /* of PROGRAMS_MAX */
-	bool is_listed; /* by all units, not by the table alone */
+	struct units units;
 	bool is_broken; /* the file became shorter than it was */
 };
 
@@ -100,312 +44,13 @@ static void catch_bus_errors(void)
 	sigaction(SIGBUS, &action, NULL);
 }
 
-static bool make_room(void **rows, size_t *capacity, size_t n, size_t size)
-{
-	size_t more = *capacity ? 2 * *capacity : 64;
-	void *p;
-
-	if (n < *capacity)
-		return true;
-	p = reallocarray(*rows, more, size);
-	if (!p)
-		return false;
-	*rows = p;
-	*capacity = more;
-	return true;
-}
-
-static int by_start(const void *a, const void *b)
-{
-	const struct range *x = a, *y = b;
-
-	return x->start < y->start ? -1 : x->start > y->start;
-}
-
-/* Functions that the linker has left out are listed all the same, at 0 or another place where no code is. */
-static bool is_code(const struct lines *l, uint64_t start, uint64_t end)
-{
-	for (size_t i = 0; i < l->n_code; i++) {
-		if (start >= l->code[i].start && end <= l->code[i].end)
-			return true;
-	}
-	return !l->n_code && start;
-}
-
-static bool add_range(struct lines *l, uint64_t start, uint64_t end, uint32_t unit)
-{
-	if (start >= end || !is_code(l, start, end) || l->n_ranges >= RANGES_MAX)
-		return true;
-	if (!make_room((void **)&l->ranges, &l->ranges_capacity, l->n_ranges, sizeof(*l->ranges)))
-		return false;
-	l->ranges[l->n_ranges++] = (struct range){ start, end, 0, unit };
-	return true;
-}
-
-/* The number of a new unit; -ENOMEM; -EFBIG: there are more than any program has. */
-static ssize_t add_unit(struct lines *l, const Dwarf_Die *die, const Dwarf_Die *functions)
-{
-	if (l->n_units >= UNITS_MAX)
-		return -EFBIG;
-	if (!make_room((void **)&l->units, &l->units_capacity, l->n_units, sizeof(*l->units)))
-		return -ENOMEM;
-	l->units[l->n_units] = (struct unit){ .die = *die, .functions = *functions };
-	return l->n_units++;
-}
-
-static const char *text_of(Dwarf_Die *die, unsigned int attribute)
-{
-	Dwarf_Attribute at;
-
-	return dwarf_formstring(dwarf_attr(die, attribute, &at));
-}
-
-static const char *dwo_name(Dwarf_Die *skeleton)
-{
-	const char *name = text_of(skeleton, DW_AT_dwo_name);
-
-	if (!name)
-		name = text_of(skeleton, DW_AT_GNU_dwo_name);
-	return name ? name : "(no name)";
-}
-
-/* The unit that has the functions: of a skeleton, the one in its .dwo file where that is at hand. False: not to be asked for. */
-static bool find_split(struct lines *l, Dwarf_Die *die, Dwarf_Die *ret)
-{
-	Dwarf_Die cu, split;
-	bool is_harmless;
-	uint8_t type;
-
-	*ret = *die;
-	if (dwarf_cu_info(die->cu, NULL, &type, NULL, NULL, NULL, NULL, NULL) ||
-	    type != DW_UT_skeleton)
-		return true;
-	is_harmless = named_dwo_is_harmless(die, l->from.fd);
-	if (is_harmless && !dwarf_cu_info(die->cu, NULL, &type, &cu, &split, NULL, NULL, NULL) &&
-	    split.addr) {
-		*ret = split;
-		return true;
-	}
-	if (!l->n_split_missing++)
-		problems_tell(
-			l->from.problems,
-			"%s: inlined functions are not known where they are in a file that cannot be used: %.40s",
-			l->from.name, dwo_name(die));
-	return is_harmless;
-}
-
-static int sort_ranges(struct lines *l)
-{
-	uint64_t reach = 0;
-
-	if (l->n_ranges)
-		qsort(l->ranges, l->n_ranges, sizeof(*l->ranges), by_start);
-	for (size_t i = 0; i < l->n_ranges; i++) {
-		if (l->ranges[i].end > reach)
-			reach = l->ranges[i].end;
-		l->ranges[i].reach = reach;
-	}
-	return 0;
-}
-
-static int compare_offsets(const void *a, const void *b)
-{
-	Dwarf_Off x = *(const Dwarf_Off *)a, y = *(const Dwarf_Off *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* Adds each unit that the table names once, in their order: sorted by address, it names most of them many times. */
-static int add_units_of(struct lines *l, Dwarf_Aranges *table, size_t n)
-{
-	_cleanup_free_
-	Dwarf_Off *offsets = reallocarray(NULL, n, sizeof(*offsets));
-	size_t n_offsets = 0;
-
-	if (!offsets)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		if (!dwarf_getarangeinfo(dwarf_onearange(table, i), NULL, NULL,
-					 &offsets[n_offsets]))
-			n_offsets++;
-	}
-	qsort(offsets, n_offsets, sizeof(*offsets), compare_offsets);
-	for (size_t i = 0; i < n_offsets; i++) {
-		Dwarf_Die die, split;
-
-		if ((i && offsets[i] == offsets[i - 1]) ||
-		    !dwarf_offdie(l->dwarf, offsets[i], &die))
-			continue;
-		if (find_split(l, &die, &split) && add_unit(l, &die, &split) == -ENOMEM)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-/* Of those that add_units_of has added. -ENOENT: none. */
-static ssize_t unit_of(struct lines *l, Dwarf_Off offset)
-{
-	size_t low = 0, high = l->n_units;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (dwarf_dieoffset(&l->units[mid].die) < offset)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < l->n_units && dwarf_dieoffset(&l->units[low].die) == offset ? (ssize_t)low
-										 : -ENOENT;
-}
-
-/* The linker's own list (.debug_aranges), where there is one: reading it is much faster than asking each unit. */
-static int list_by_table(struct lines *l)
-{
-	Dwarf_Aranges *table;
-	size_t n;
-	int r;
-
-	if (debug_section_size(l->elf, ".debug_aranges") > ARANGES_MAX ||
-	    dwarf_getaranges(l->dwarf, &table, &n) || !n)
-		return 0;
-	r = add_units_of(l, table, n);
-	for (size_t i = 0; i < n && !r; i++) {
-		Dwarf_Word length;
-		Dwarf_Addr start;
-		Dwarf_Off offset;
-		ssize_t unit;
-
-		if (dwarf_getarangeinfo(dwarf_onearange(table, i), &start, &length, &offset))
-			continue;
-		unit = unit_of(l, offset);
-		if (unit >= 0 && !add_range(l, start, start + length, unit))
-			r = -ENOMEM;
-	}
-	return r ? r : sort_ranges(l);
-}
-
-/* What each unit says of itself: for addresses that the table does not have. */
-static int list_all(struct lines *l)
-{
-	Dwarf_Die die = {}, split;
-	Dwarf_CU *cu = NULL;
-	size_t looks = 0;
-	uint8_t type;
-	int r = 0;
-
-	l->is_listed = true;
-	while (looks < RANGES_MAX &&
-	       !(r = dwarf_get_units(l->dwarf, cu, &cu, NULL, &type, &die, NULL))) {
-		Dwarf_Addr base, start, end;
-		ptrdiff_t at = 0;
-		ssize_t unit;
-
-		if ((type != DW_UT_compile && type != DW_UT_skeleton) ||
-		    !find_split(l, &die, &split))
-			continue;
-		unit = add_unit(l, &die, &split);
-		if (unit == -EFBIG)
-			break;
-		while (looks++ < RANGES_MAX &&
-		       (at = dwarf_ranges(&die, at, &base, &start, &end)) > 0) {
-			if (unit < 0 || !add_range(l, start, end, unit))
-				return -ENOMEM;
-		}
-	}
-	if (r < 0)
-		problems_tell(l->from.problems,
-			      "%s: .debug_info cannot be read behind the unit at %#" PRIx64 ": %s",
-			      l->from.name, l->n_units ? (uint64_t)dwarf_dieoffset(&die) : 0,
-			      dwarf_errmsg(-1));
-	return sort_ranges(l);
-}
-
-static bool find_section(Elf *elf, const char *name, GElf_Shdr *ret)
-{
-	Elf_Scn *scn = NULL;
-	size_t names;
-
-	if (elf_getshdrstrndx(elf, &names))
-		return false;
-	while ((scn = elf_nextscn(elf, scn))) {
-		const char *found = gelf_getshdr(scn, ret) ? elf_strptr(elf, names, ret->sh_name)
-							   : NULL;
-
-		if (found && !strcmp(found, name))
-			return true;
-	}
-	return false;
-}
-
-static void find_code(struct lines *l)
-{
-	size_t n = 0;
-
-	if (elf_getphdrnum(l->elf, &n))
-		return;
-	for (size_t i = 0; i < n && l->n_code < CODE_MAX; i++) {
-		GElf_Phdr p;
-
-		if (!gelf_getphdr(l->elf, (int)i, &p))
-			return;
-		if (p.p_type == PT_LOAD && p.p_flags & PF_X) {
-			l->code[l->n_code].start = p.p_vaddr;
-			l->code[l->n_code++].end = p.p_vaddr + p.p_memsz;
-		}
-	}
-}
-
-/* Debuginfo that is there and cannot be read is no reason to be silent. */
-static void tell_unreadable(const struct lines *l)
-{
-	static const char *const names[] = { ".debug_info", ".zdebug_info" };
-	const char *why = l->elf ? dwarf_errmsg(-1) : elf_errmsg(-1);
-
-	for (size_t i = 0; l->elf && i < 2; i++) {
-		GElf_Shdr h;
-
-		if (find_section(l->elf, names[i], &h))
-			problems_tell(l->from.problems,
-				      "%s: %s at %#" PRIx64 " cannot be read%s: %s", l->from.name,
-				      names[i], (uint64_t)h.sh_offset,
-				      h.sh_flags & SHF_COMPRESSED ? " (it is compressed)" : "",
-				      why ? why : "it is malformed");
-	}
-}
-
-static int open_file(struct lines *l)
-{
-	int r;
-
-	elf_version(EV_CURRENT);
-	l->elf = elf_begin(l->from.fd, ELF_C_READ_MMAP, NULL);
-	if (l->elf)
-		find_code(l);
-	if (l->elf && unpacked_size(l->elf) > UNPACKED_MAX)
-		return -EFBIG;
-	l->dwarf = l->elf ? dwarf_begin_elf(l->elf, DWARF_C_READ, NULL) : NULL;
-	if (l->dwarf && debug_section_size(l->elf, ".debug_abbrev") > ABBREVS_MAX)
-		return -EFBIG;
-	if (l->dwarf && !named_alt_is_harmless(l->dwarf, l->from.fd))
-		return -ENOENT;
-	r = l->dwarf ? list_by_table(l) : -ENOENT;
-	if (!r && !l->n_ranges)
-		r = list_all(l);
-	if (!r && !l->n_ranges)
-		r = -ENOENT;
-	if (r == -ENOENT && !l->n_split_missing)
-		tell_unreadable(l);
-	return r;
-}
-
 /* The file became shorter, see above. */
 static void give_up(struct lines *l)
 {
 	l->is_broken = true;
-	problems_tell(l->from.problems,
+	problems_tell(l->units.from.problems,
 		      "%s became shorter while it was read; its lines are not used any more",
-		      l->from.name);
+		      l->units.from.name);
 }
 
 int lines_open(const struct lines_source *from, struct lines **ret)
@@ -416,13 +61,10 @@ int lines_open(const struct lines_source *from, struct lines **ret)
 
 	if (!l)
 		return -ENOMEM;
-	l->from = *from;
-	l->scopes_left = SCOPES_MAX;
-	l->programs_left = PROGRAMS_MAX;
 	catch_bus_errors();
 	reading = &here;
 	if (!sigsetjmp(here, 0))
-		r = open_file(l);
+		r = units_open(&l->units, from);
 	else
 		give_up(l);
 	reading = NULL;
@@ -440,131 +82,10 @@ int lines_open(const struct lines_source *from, struct lines **ret)
 
 struct lines *lines_close(struct lines *l)
 {
-	if (!l)
-		return NULL;
-	for (size_t i = 0; i < l->n_units; i++) {
-		scopes_clear(&l->units[i].scopes);
-		line_table_clear(&l->units[i].lines);
-	}
-	free(l->units);
-	free(l->ranges);
-	dwarf_end(l->dwarf);
-	elf_end(l->elf);
+	if (l)
+		units_clear(&l->units);
 	free(l);
 	return NULL;
-}
-
-/* The unit of the range around addr, or NULL. Ranges listed twice are the same. */
-static struct unit *listed_unit(struct lines *l, uint64_t addr)
-{
-	size_t low = 0, high = l->n_ranges;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (l->ranges[mid].start <= addr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	for (; low && addr < l->ranges[low - 1].reach; low--) {
-		if (addr < l->ranges[low - 1].end)
-			return &l->units[l->ranges[low - 1].unit];
-	}
-	return NULL;
-}
-
-/* What libdw has read of the file is in the page cache, and need not count as this process's. */
-static void give_back_pages(const struct lines *l)
-{
-	size_t size;
-	char *start = elf_rawfile(l->elf, &size);
-
-	if (start && !((uintptr_t)start % (size_t)sysconf(_SC_PAGESIZE)))
-		madvise(start, size, MADV_DONTNEED);
-}
-
-static size_t bytes_of(const struct unit *u)
-{
-	return u->scopes.n * sizeof(*u->scopes.rows) + u->lines.bytes;
-}
-
-/* Makes room for others, as far as there is more than `keep`. */
-static void forget_oldest(struct lines *l, const struct unit *keep)
-{
-	while (l->used > INDEX_MAX) {
-		struct unit *oldest = NULL;
-
-		for (size_t i = 0; i < l->n_units; i++) {
-			struct unit *u = &l->units[i];
-
-			if (u->is_read && u != keep && (!oldest || u->asked < oldest->asked))
-				oldest = u;
-		}
-		if (!oldest)
-			return;
-		l->used -= bytes_of(oldest);
-		l->scopes_left += oldest->scopes.n;
-		scopes_clear(&oldest->scopes);
-		line_table_clear(&oldest->lines);
-		oldest->is_read = false;
-	}
-}
-
-static bool may_read_lines(struct lines *l, struct unit *u)
-{
-	uint64_t size = line_program_size(&u->die, false);
-
-	if (u->functions.addr != u->die.addr)
-		size += line_program_size(&u->functions, true);
-	if (size > PROGRAM_MAX || size > l->programs_left)
-		return false;
-	l->programs_left -= size;
-	return true;
-}
-
-static void read_lines(struct lines *l, struct unit *u)
-{
-	Dwarf_Off offset = dwarf_dieoffset(&u->die);
-	const char *why = NULL;
-
-	u->has_lines = may_read_lines(l, u);
-	if (!u->has_lines)
-		why = "they are too many";
-	else if (line_table_read(l->elf, offset, u->scopes.base, &u->lines) == -EBADMSG)
-		why = dwarf_errmsg(-1);
-	if (why)
-		problems_tell(l->from.problems,
-			      "%s: no lines for the unit at %#" PRIx64 " in .debug_info: %s",
-			      l->from.name, (uint64_t)offset, why);
-}
-
-static void read_unit(struct lines *l, struct unit *u)
-{
-	u->is_read = true;
-	u->scopes.base = l->n_code ? l->code[0].start : 0;
-	u->scopes.left = l->scopes_left;
-	scopes_read(&u->scopes, &u->functions);
-	l->scopes_left = u->scopes.left;
-	read_lines(l, u);
-	l->used += bytes_of(u);
-	forget_oldest(l, u);
-	give_back_pages(l);
-	malloc_trim(0); /* what reading took beside */
-}
-
-static struct unit *unit_at(struct lines *l, uint64_t addr)
-{
-	struct unit *u = listed_unit(l, addr);
-
-	if (!u && !l->is_listed && !list_all(l))
-		u = listed_unit(l, addr);
-	if (!u)
-		return NULL;
-	u->asked = ++l->n_asked;
-	if (!u->is_read)
-		read_unit(l, u);
-	return u;
 }
 
 static void find_name(Dwarf_Die *die, struct line_frame *ret)
@@ -604,7 +125,7 @@ static uint32_t number_of(Dwarf_Die *die, unsigned int attribute)
 
 static const char *directory_of(struct unit *u, const char *file)
 {
-	return file && file[0] != '/' ? text_of(&u->die, DW_AT_comp_dir) : NULL;
+	return file && file[0] != '/' ? units_text(&u->die, DW_AT_comp_dir) : NULL;
 }
 
 /* In a .dwo file they are numbered otherwise than in the program's own. */
@@ -647,7 +168,7 @@ static bool entry_of(struct unit *u, const struct scope *scope, Dwarf_Die *ret)
 
 static size_t find(struct lines *l, uint64_t addr, struct line_frame ret[LINES_DEPTH])
 {
-	struct unit *u = unit_at(l, addr);
+	struct unit *u = units_at(&l->units, addr);
 	const struct scope *chain[LINES_DEPTH];
 	struct line_frame place = {};
 	size_t n = 0;
@@ -674,7 +195,7 @@ static size_t find(struct lines *l, uint64_t addr, struct line_frame ret[LINES_D
 
 static const char *generic_name(struct lines *l, uint64_t addr)
 {
-	struct unit *u = unit_at(l, addr);
+	struct unit *u = units_at(&l->units, addr);
 	const struct scope *function = u ? scopes_at(&u->scopes, 0, addr) : NULL;
 	Dwarf_Die die;
 
@@ -702,7 +223,7 @@ const char *lines_generic_name(struct lines *l, uint64_t addr)
 static bool find_body(struct lines *l, uint64_t addr, const char *type, size_t len,
 		      struct line_frame *ret)
 {
-	struct unit *u = unit_at(l, addr);
+	struct unit *u = units_at(&l->units, addr);
 	Dwarf_Die next;
 
 	if (!u || !body_find(&u->functions, type, len, &next))

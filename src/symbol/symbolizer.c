@@ -217,14 +217,19 @@ static void free_contents(struct symbolizer *s)
 	kallsyms_free(s->kernel);
 }
 
-struct symbolizer *symbolizer_free(struct symbolizer *s)
+void symbolizer_end(struct symbolizer *s)
 {
-	if (!s)
-		return NULL;
 	pthread_mutex_lock(&s->lock);
 	s->is_ending = true;
 	pthread_cond_signal(&s->wanted);
 	pthread_mutex_unlock(&s->lock);
+}
+
+struct symbolizer *symbolizer_free(struct symbolizer *s)
+{
+	if (!s)
+		return NULL;
+	symbolizer_end(s);
 	pthread_join(s->thread, NULL);
 	free_contents(s);
 	pthread_mutex_destroy(&s->lock);

@@ -8,8 +8,8 @@
 
 #include <sys/types.h>
 
-#include "symbol/futures.h"
 #include "symbol/frame.h"
+#include "symbol/futures.h"
 #include "symbol/problems.h"
 
 struct process;
@@ -30,6 +30,8 @@ struct symbol {
 
 /* NULL: out of memory. */
 struct symbolizer *symbolizer_new(const struct symbolizer_options *options);
+/* Looks for nothing more. What it is at ends soon, a download too: whoever waits in symbolizer_describe gets on. */
+void symbolizer_end(struct symbolizer *s);
 struct symbolizer *symbolizer_free(struct symbolizer *s);
 /* Asks for an address of the target, or of the kernel. A return address is looked up before itself. Repeated requests cost
  * nothing. False when there is no room for more. */

@@ -9,6 +9,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/cleanup.h"
+#include "probe/quiet.h"
 #include "sleep.skel.h"
 
 struct sleeper {
@@ -45,6 +46,7 @@ int sleeper_new(pid_t pid, struct sleeper **ret)
 
 	if (!s)
 		return r;
+	probe_quiet();
 	s->skel = sleep_bpf__open();
 	if (s->skel) {
 		s->skel->rodata->target_pid = pid;

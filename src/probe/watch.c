@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <linux/hw_breakpoint.h>
 #include <linux/perf_event.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -18,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "model/syscalls.h"
+#include "probe/quiet.h"
 #include "probe/trial.h"
 #include "probe/uprobe.h"
 #include "watch.skel.h"
@@ -183,11 +183,6 @@ static int load(struct watch *w, struct rs_error *err)
 	return w->ring ? 0 : load_failed(-errno, err);
 }
 
-static int keep_quiet(enum libbpf_print_level level, const char *format, va_list args)
-{
-	return 0; /* what fails is told by its return value, in words of ours */
-}
-
 int watch_new(const struct watch_options *o, watch_handler handler, void *context,
 	      struct watch **ret, struct rs_error *err)
 {
@@ -196,7 +191,7 @@ int watch_new(const struct watch_options *o, watch_handler handler, void *contex
 
 	if (!w)
 		return -ENOMEM;
-	libbpf_set_print(keep_quiet);
+	probe_quiet();
 	w->handler = handler;
 	w->context = context;
 	w->freq = o->freq;

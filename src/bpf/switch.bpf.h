@@ -41,6 +41,24 @@ static __always_inline void out_asleep(void *ctx, struct rs_cpu *cpu, struct rs_
 	wake_reader(cpu, t, now); /* it gets no tick any more */
 }
 
+/*
+ * Ticks may miss a poll that shares its CPU with other threads, all but once: where it has no stack yet, and was seen before,
+ * one is taken when it is preempted.
+ */
+static __always_inline void out_preempted(struct rs_cpu *cpu, struct rs_thread *t,
+					  const struct rs_look *k)
+{
+	struct rs_poll *p = poll_top(t);
+	__u64 since;
+
+	note_preemption(p, k);
+	if (!p || !config.has_tables || p->stacks[0].hash || p->start_hi >= k->now ||
+	    !takes_share(&cpu->stacks, k->now, RS_CPU_STACKS))
+		return;
+	since = t->in_ns > p->start_lo ? t->in_ns : p->start_lo;
+	add_stack(p, take_stack(NULL, SCRATCH_SWITCH, t->tid, k->now), minus(k->now, since), 0);
+}
+
 static __always_inline void out_in_poll(void *ctx, struct rs_cpu *cpu, struct rs_thread *t,
 					const struct rs_look *k)
 {
@@ -50,7 +68,7 @@ static __always_inline void out_in_poll(void *ctx, struct rs_cpu *cpu, struct rs
 	if (k->is_asleep)
 		out_asleep(ctx, cpu, t, k->now);
 	else
-		note_preemption(poll_top(t), k);
+		out_preempted(cpu, t, k);
 }
 
 /* False when the row is being changed: then nothing is known of this switch. */

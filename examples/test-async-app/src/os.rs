@@ -48,9 +48,10 @@ fn spawn_slow_writer(mut sink: impl Write + Send + 'static, delay: Duration) -> 
 pub async fn read_slow_pipe(id: TaskId) {
     let id = id.get().await;
     match open_pipe() {
-        Ok((reader, writer)) => {
+        Ok((mut reader, writer)) => {
             let ask = spawn_slow_writer(writer, Duration::from_millis(60));
-            block_in_reads("pipe", id, 3700, reader, ask).await
+            let mut byte = [0];
+            block_in("pipe", id, 3700, ask, || reader.read_exact(&mut byte)).await
         }
         Err(why) => eprintln!("test-async-app: no pipe: {}", why),
     }
@@ -59,9 +60,10 @@ pub async fn read_slow_pipe(id: TaskId) {
 pub async fn receive_from_slow_peer(id: TaskId) {
     let id = id.get().await;
     match connect_to_self() {
-        Ok((reader, writer)) => {
+        Ok((mut reader, writer)) => {
             let ask = spawn_slow_writer(writer, Duration::from_millis(75));
-            block_in_reads("socket", id, 4300, reader, ask).await
+            let mut byte = [0];
+            block_in("socket", id, 4300, ask, || reader.read_exact(&mut byte)).await
         }
         Err(why) => eprintln!("test-async-app: no socket: {}", why),
     }
@@ -75,20 +77,20 @@ fn connect_to_self() -> io::Result<(TcpStream, TcpStream)> {
     Ok((client, server))
 }
 
-async fn block_in_reads(
+/// Asks for an answer again and again, and waits for it in `wait`.
+async fn block_in(
     kind: &'static str,
     id: u64,
     period_ms: u64,
-    mut source: impl Read,
     ask: mpsc::Sender<()>,
+    mut wait: impl FnMut() -> io::Result<()>,
 ) {
     let mut timer = every(period_ms);
-    let mut byte = [0];
     loop {
         timer.tick().await;
         hooks::set_current_task_id(id);
         let started = Instant::now();
-        if ask.send(()).is_err() || source.read_exact(&mut byte).is_err() {
+        if ask.send(()).is_err() || wait().is_err() {
             return;
         }
         report::block(kind, id, started);

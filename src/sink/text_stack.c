@@ -96,25 +96,40 @@ static bool has_names(const struct block_stack *s)
 	return false;
 }
 
+/*
+ * Where what is worth a line ends. Behind the frame in which the runtime polls the task everything is the runtime's own, and
+ * so is what lies between that frame and the task's own code.
+ */
+static size_t end_of_story(const struct block_stack *s, size_t first)
+{
+	size_t end = first, told;
+
+	while (end < s->n && (end == first || !callsite_is_root(s, end - 1)))
+		end++;
+	for (told = end; told > first; told--) {
+		enum frame_kind kind = s->frames[told - 1].kind;
+
+		if (kind != FRAME_RUNTIME && kind != FRAME_STD)
+			break;
+	}
+	return told > first ? told : end;
+}
+
 void text_stack(FILE *f, const struct sink_options *o, const struct block *b)
 {
 	const struct block_stack *s = &b->stacks[0];
-	size_t first = 0, at;
+	size_t first = 0, at, end;
 
 	if (!b->n_stacks || (b->is_ongoing && !has_names(s)))
 		return;
 	/* What the kernel did in a system call is in the JSON; people are told the call. */
 	while (first < s->n && s->frames[first].kind == FRAME_KERNEL)
 		first++;
-	for (at = first; at < s->n && at < first + o->stack_depth; at++) {
+	end = end_of_story(s, first);
+	for (at = first; at < end && at < first + o->stack_depth; at++) {
 		text_label(f, o, at > first ? "" : "stack");
 		fprintf(f, "#%-2zu ", at - first);
 		put_frame(f, o, &s->frames[at], NAME_COLUMNS);
-		/* Behind the frame in which the runtime polls the task, everything is the runtime's own. */
-		if (callsite_is_root(s, at)) {
-			at++;
-			break;
-		}
 	}
 	put_end(f, s, at);
 }

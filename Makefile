@@ -9,6 +9,7 @@
 #   make healthy    an hour of healthy programs: nothing may be reported
 #   make foreign    programs written elsewhere; downloads and builds them
 #   make unwind     stacks against those of libdw and gdb, for programs of all kinds
+#   make sites      call sites keep their names over compilers, mangling, optimisation and debuginfo
 #   make bench      the cost measurements; writes doc/OVERHEAD.md's table, fails when a promise is broken
 #   make cycle      200 times attach, detach and kill: nothing may be left behind
 #   make fuzz       hostile files and memory, made up by libFuzzer: MINUTES=30 for each of the readers, JOBS at a time
@@ -21,7 +22,7 @@ BUILD = build
 PREFIX = /usr/local
 ENV = . ./tools/env.sh &&
 
-.PHONY: all build asan examples demo test truth symbols healthy foreign unwind bench cycle fuzz vm check format tidy install clean
+.PHONY: all build asan examples demo test truth symbols healthy foreign unwind sites bench cycle fuzz vm check format tidy install clean
 
 all: build
 
@@ -74,6 +75,11 @@ unwind:
 	$(MAKE) --no-print-directory build
 	$(ENV) $$PYTHON tests/unwind/run.py
 	$(ENV) $$PYTHON tests/unwind/run.py --gdb
+
+sites:
+	tools/bootstrap.sh test
+	$(MAKE) --no-print-directory build
+	$(ENV) $$PYTHON -m pytest -q tests/e2e/test_sites.py --long
 
 bench:
 	tools/bootstrap.sh test bench

@@ -193,12 +193,20 @@ static bool is_of_code(enum cause c)
 	return c != CAUSE_STARVED && c != CAUSE_THROTTLED && c != CAUSE_PAGE_FAULT;
 }
 
+/* To std the end of a pipe is a File, too. */
+static bool is_of_files(const struct advice *a)
+{
+	return !strcmp(a->kind, "std::fs");
+}
+
 const struct advice *catalogue_find(const struct catalogue *c, const struct block *b)
 {
 	const struct advice *found = NULL;
 
 	if (is_of_code(b->cause)) {
 		found = match_frames(c, b);
+		if (found && b->cause == CAUSE_PIPE && is_of_files(found))
+			found = NULL;
 		if (!found && b->n_syscalls && b->cause != CAUSE_CPU)
 			found = match_word(c, "syscall", b->syscalls[0].name);
 	}

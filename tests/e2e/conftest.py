@@ -17,6 +17,22 @@ BUILT = ROOT / "build" / "e2e"
 rust_version = load_tool_script("rust_version")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="also what takes many builds: make sites")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: only with --long")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--long"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("long")]
+    items[:] = [item for item in items if not item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=left_out)
+
+
 @pytest.fixture(scope="session")
 def tool():
     """The tool, where it may do what it needs."""

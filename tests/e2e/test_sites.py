@@ -142,18 +142,21 @@ def test_sites_stay_the_same_after_an_unrelated_change(cargo, target, watch):
     check_kept(before, after)
 
 
+@pytest.mark.long
 def test_sites_stay_the_same_when_other_functions_are_inlined(cargo, target, watch):
     before = run_of("lines", cargo, target, watch, LINES)
     after = run_of("small", cargo, target, watch, {**LINES, "CARGO_PROFILE_RELEASE_OPT_LEVEL": "z"})
     check_kept(before, after)
 
 
+@pytest.mark.long
 def test_sites_stay_the_same_with_the_other_mangling(cargo, target, watch):
     before = run_of("lines", cargo, target, watch, LINES)
     after = run_of("v0", cargo, target, watch, {**LINES, **V0})
     check_kept(before, after, PROVIDED)
 
 
+@pytest.mark.long
 def test_waits_keep_their_sites_without_debuginfo(cargo, target, watch):
     before = run_of("lines", cargo, target, watch, LINES)
     after = Run(target, watch, build([cargo], "plain", {}))
@@ -175,6 +178,7 @@ def other_toolchains():
 
 
 @pytest.mark.skipif(not other_toolchains(), reason="there is one compiler only")
+@pytest.mark.long
 def test_sites_stay_the_same_with_another_compiler(cargo, target, watch):
     before = run_of("v0", cargo, target, watch, {**LINES, **V0})
     for name in other_toolchains():

@@ -138,7 +138,7 @@ static const struct {
 	{ CAUSE_LOCK, "futex", { "app::g" } },
 	{ CAUSE_FILE, "read", { "__read" } },
 	{ CAUSE_SOCKET, "recvfrom", { 0 } },
-	{ CAUSE_PIPE, "read", { 0 } },
+	{ CAUSE_PIPE, "read", { "<std::fs::File as std::io::Read>::read" } }, /* it is no file */
 	{ CAUSE_PROCESS, "wait4", { 0 } },
 	{ CAUSE_PAGE_FAULT, "page_fault", { "std::fs::read" } }, /* it may have been anything */
 	{ CAUSE_CPU, "fsync", { "app::g" } },

@@ -12,6 +12,8 @@
 #include "probe/quiet.h"
 #include "sleep.skel.h"
 
+#define TRIES 4 /* a process has no more threads than that many million */
+
 struct sleeper {
 	struct sleep_bpf *skel;
 	struct bpf_link *link;
@@ -74,9 +76,12 @@ int sleeper_look(struct sleeper *s, uint32_t tid, int64_t fd, struct rs_sleep *r
 	iter = bpf_iter_create(bpf_link__fd(s->link));
 	if (iter < 0)
 		return -errno;
-	do
+	/* EAGAIN: it has looked at a million threads, and not found it yet. */
+	for (int i = 0; i < TRIES; i++) {
 		n = read(iter, &told, sizeof(told));
-	while (n < 0 && errno == EAGAIN); /* it has looked at many threads, and not found it yet */
+		if (n >= 0 || errno != EAGAIN)
+			break;
+	}
 	if (n < 0)
 		return -errno;
 	if (n != sizeof(told))

@@ -5,6 +5,8 @@
 #include <gelf.h>
 #include <string.h>
 
+#include "target/elf_section.h"
+
 /* The older form has no flag, but a name (.zdebug_info), and "ZLIB" and a big-endian number in front. */
 static uint64_t unpacked_by_name(Elf_Scn *scn)
 {
@@ -40,22 +42,10 @@ uint64_t unpacked_size(Elf *elf)
 /* Unpacked, since libdw has opened the file. NULL: there is none. */
 static const Elf_Data *section_of(Elf *elf, const char *name)
 {
-	Elf_Scn *scn = NULL;
-	size_t names;
+	GElf_Shdr h;
+	Elf_Scn *scn = elf_section_named(elf, name, &h);
 
-	if (elf_getshdrstrndx(elf, &names))
-		return NULL;
-	while ((scn = elf_nextscn(elf, scn))) {
-		const char *found;
-		GElf_Shdr h;
-
-		if (!gelf_getshdr(scn, &h))
-			continue;
-		found = elf_strptr(elf, names, h.sh_name);
-		if (found && !strcmp(found, name))
-			return elf_getdata(scn, NULL);
-	}
-	return NULL;
+	return scn ? elf_getdata(scn, NULL) : NULL;
 }
 
 uint64_t debug_section_size(Elf *elf, const char *name)

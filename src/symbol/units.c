@@ -15,6 +15,7 @@
 #include "symbol/debug_size.h"
 #include "symbol/named_files.h"
 #include "symbol/problems.h"
+#include "target/elf_section.h"
 
 /* Entries of a hostile file may share one long list of ranges: more than these, empty ones included, are not looked at. */
 #define UNITS_MAX (1u << 19)
@@ -250,23 +251,6 @@ static int list_all(struct units *l)
 	return sort_ranges(l);
 }
 
-static bool find_section(Elf *elf, const char *name, GElf_Shdr *ret)
-{
-	Elf_Scn *scn = NULL;
-	size_t names;
-
-	if (elf_getshdrstrndx(elf, &names))
-		return false;
-	while ((scn = elf_nextscn(elf, scn))) {
-		const char *found = gelf_getshdr(scn, ret) ? elf_strptr(elf, names, ret->sh_name)
-							   : NULL;
-
-		if (found && !strcmp(found, name))
-			return true;
-	}
-	return false;
-}
-
 static void find_code(struct units *l)
 {
 	size_t n = 0;
@@ -294,7 +278,7 @@ static void tell_unreadable(const struct units *l)
 	for (size_t i = 0; l->elf && i < 2; i++) {
 		GElf_Shdr h;
 
-		if (find_section(l->elf, names[i], &h))
+		if (elf_section_named(l->elf, names[i], &h))
 			problems_tell(l->from.problems,
 				      "%s: %s at %#" PRIx64 " cannot be read%s: %s", l->from.name,
 				      names[i], (uint64_t)h.sh_offset,

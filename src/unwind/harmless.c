@@ -5,6 +5,8 @@
 #include <gelf.h>
 #include <string.h>
 
+#include "target/elf_section.h"
+
 #define REGISTERS 128 /* of x86-64; the ABI numbers 67 */
 #define REMEMBERED 64 /* at once */
 #define EXPRESSIONS (1u << 20) /* bytes, of a file */
@@ -285,23 +287,16 @@ static bool find_by_segment(Elf *elf, struct frames *f)
 	return true;
 }
 
-static bool find_section(Elf *elf, const char *wanted, struct frames *f)
+static bool find_section(Elf *elf, const char *name, struct frames *f)
 {
-	Elf_Scn *scn = NULL;
-	size_t names;
+	GElf_Shdr h;
+	Elf_Scn *scn = elf_section_named(elf, name, &h);
 
-	while (!elf_getshdrstrndx(elf, &names) && (scn = elf_nextscn(elf, scn))) {
-		const char *name;
-		GElf_Shdr h;
-
-		if (!gelf_getshdr(scn, &h) || !(name = elf_strptr(elf, names, h.sh_name)) ||
-		    strcmp(name, wanted))
-			continue;
-		f->data = elf_rawdata(scn, NULL);
-		f->addr = h.sh_addr;
-		return true;
-	}
-	return false;
+	if (!scn)
+		return false;
+	f->data = elf_rawdata(scn, NULL);
+	f->addr = h.sh_addr;
+	return true;
 }
 
 bool frames_are_harmless(Elf *elf, const struct unwind_index *functions)

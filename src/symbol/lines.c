@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "symbol/body.h"
+#include "symbol/named_files.h"
 #include "symbol/problems.h"
 #include "symbol/units.h"
 
@@ -125,7 +126,7 @@ static uint32_t number_of(Dwarf_Die *die, unsigned int attribute)
 
 static const char *directory_of(struct unit *u, const char *file)
 {
-	return file && file[0] != '/' ? units_text(&u->die, DW_AT_comp_dir) : NULL;
+	return file && file[0] != '/' ? entry_text(&u->die, DW_AT_comp_dir) : NULL;
 }
 
 /* In a .dwo file they are numbered otherwise than in the program's own. */

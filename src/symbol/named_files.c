@@ -9,11 +9,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *text_of(Dwarf_Die *die, unsigned int attribute)
+const char *entry_text(Dwarf_Die *die, unsigned int attribute)
 {
 	Dwarf_Attribute at;
 
 	return dwarf_formstring(dwarf_attr(die, attribute, &at));
+}
+
+const char *named_dwo(Dwarf_Die *skeleton)
+{
+	const char *name = entry_text(skeleton, DW_AT_dwo_name);
+
+	return name ? name : entry_text(skeleton, DW_AT_GNU_dwo_name);
 }
 
 /* Absolute paths stand for themselves, as libdw has it. */
@@ -48,12 +55,10 @@ static void directory_of(int fd, char ret[PATH_MAX])
 
 bool named_dwo_is_harmless(Dwarf_Die *skeleton, int fd)
 {
-	const char *name = text_of(skeleton, DW_AT_dwo_name);
-	const char *compiled_in = text_of(skeleton, DW_AT_comp_dir);
+	const char *name = named_dwo(skeleton);
+	const char *compiled_in = entry_text(skeleton, DW_AT_comp_dir);
 	char directory[PATH_MAX];
 
-	if (!name)
-		name = text_of(skeleton, DW_AT_GNU_dwo_name);
 	if (!name)
 		return true;
 	directory_of(fd, directory);

@@ -9,6 +9,10 @@
 #include <elfutils/libdw.h>
 #include <stdbool.h>
 
+/* A text of an entry; NULL: it has none. */
+const char *entry_text(Dwarf_Die *die, unsigned int attribute);
+/* The name of the .dwo file that a skeleton has its functions in, as DWARF 5 or GNU has it; NULL: none. */
+const char *named_dwo(Dwarf_Die *skeleton);
 /* True when there is a regular file under the name, or nothing. `fd` is the file that names it. */
 bool named_dwo_is_harmless(Dwarf_Die *skeleton, int fd);
 bool named_alt_is_harmless(Dwarf *dwarf, int fd);

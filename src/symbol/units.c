@@ -84,26 +84,11 @@ static ssize_t add_unit(struct units *l, const Dwarf_Die *die, const Dwarf_Die *
 	return l->n++;
 }
 
-const char *units_text(Dwarf_Die *die, unsigned int attribute)
-{
-	Dwarf_Attribute at;
-
-	return dwarf_formstring(dwarf_attr(die, attribute, &at));
-}
-
-static const char *dwo_name(Dwarf_Die *skeleton)
-{
-	const char *name = units_text(skeleton, DW_AT_dwo_name);
-
-	if (!name)
-		name = units_text(skeleton, DW_AT_GNU_dwo_name);
-	return name ? name : "(no name)";
-}
-
 /* The unit that has the functions: of a skeleton, the one in its .dwo file where that is at hand. False: not to be asked for. */
 static bool find_split(struct units *l, Dwarf_Die *die, Dwarf_Die *ret)
 {
 	Dwarf_Die cu, split;
+	const char *name;
 	bool is_harmless;
 	uint8_t type;
 
@@ -111,6 +96,7 @@ static bool find_split(struct units *l, Dwarf_Die *die, Dwarf_Die *ret)
 	if (dwarf_cu_info(die->cu, NULL, &type, NULL, NULL, NULL, NULL, NULL) ||
 	    type != DW_UT_skeleton)
 		return true;
+	name = named_dwo(die);
 	is_harmless = named_dwo_is_harmless(die, l->from.fd);
 	if (is_harmless && !dwarf_cu_info(die->cu, NULL, &type, &cu, &split, NULL, NULL, NULL) &&
 	    split.addr) {
@@ -121,7 +107,7 @@ static bool find_split(struct units *l, Dwarf_Die *die, Dwarf_Die *ret)
 		problems_tell(
 			l->from.problems,
 			"%s: inlined functions are not known where they are in a file that cannot be used: %.40s",
-			l->from.name, dwo_name(die));
+			l->from.name, name ? name : "(no name)");
 	return is_harmless;
 }
 

@@ -61,7 +61,5 @@ int units_open(struct units *l, const struct lines_source *from);
 void units_clear(struct units *l);
 /* The unit that has the code at addr, read; NULL: none. */
 struct unit *units_at(struct units *l, uint64_t addr);
-/* A text of an entry; NULL: it has none. */
-const char *units_text(Dwarf_Die *die, unsigned int attribute);
 
 #endif
